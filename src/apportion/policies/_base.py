@@ -1,0 +1,90 @@
+"""The protocol of policies."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+
+from ..component import Component, put_rows
+from ..records import Bools, Context, Evaluation, Floats, Ints, Task
+
+Family = Literal["static", "bandit", "learning-progress", "mixing", "allocation", "counterfactual", "planning", "wrapper"]
+
+
+class Policy(Component, ABC):
+    """Says how likely each task is to give the next batch; learns from rewards and evaluations.
+
+    A policy never samples: whoever drives it draws the task, masks tasks that are not available, applies constraints and
+    writes the log. It is vectorised: every array has the runs on its first axis, and run i depends on nothing but row i.
+    A decision carries its own probabilities into `update`, so updates may come late, in another order, for decisions
+    that this policy did not make, or never.
+
+    A subclass is a dataclass with `reset`, `probabilities` and, if it learns, `update` or `observe`. Class attributes:
+    `name`, `family`, `needs` (any of `reward`, `evaluations`, `evaluation.NAME` for a held-out measurement of every
+    task), `source`, `complexity` (of one decision and its update) and `static` (the probabilities never change).
+    """
+
+    family: ClassVar[Family] = "static"
+    complexity: ClassVar[str] = "O(K)"
+    static: ClassVar[bool] = False
+    """True if the probabilities depend on the tasks alone: drivers then ask once."""
+
+    @abstractmethod
+    def reset(self, tasks: Sequence[Task], n_runs: int = 1) -> None:
+        """Make the state for a new run, or `n_runs` runs side by side."""
+
+    @abstractmethod
+    def probabilities(self, context: Context) -> Floats:
+        """How likely each task is to give the next batch, shape (n_runs, n_tasks), rows sum to 1. Changes no state."""
+
+    def update(self, chosen: Ints, probabilities: Floats, reward: Floats) -> None:  # noqa: B027
+        """Learn from the rewards of one decision per run; does nothing unless a subclass says otherwise.
+
+        Args:
+            chosen: index of the task drawn, shape (n_runs,).
+            probabilities: what it was drawn from, shape (n_runs, n_tasks).
+            reward: bigger is better, finite, shape (n_runs,).
+        """
+
+    def observe(self, evaluation: Evaluation) -> None:  # noqa: B027
+        """Learn from a held-out evaluation of the tasks; does nothing unless a subclass says otherwise."""
+
+    def update_rows(self, rows: Bools, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
+        """`update` for the runs where `rows` is true; the state of the others stays as it was.
+
+        The rows left out may hold anything in `reward`. Drivers use it for rewards that are missing or late in some runs.
+        """
+        if rows.all():
+            self.update(chosen, probabilities, reward)
+            return
+        if not rows.any():
+            return
+        others = np.flatnonzero(~rows)
+        saved = self.take_rows(others)
+        self.update(chosen, probabilities, np.where(rows, reward, 0.0))
+        put_rows(saved, others)
+
+    @classmethod
+    def examples(cls) -> Iterator[Self]:
+        """Instances that the shared checks, the documentation and the benchmarks use."""
+        yield cls()
+
+
+def broadcast(shares: Floats, n_runs: int) -> Floats:
+    """The same probabilities for every run, shape (n_runs, n_tasks), as a fresh array."""
+    return np.repeat(shares[None, :], n_runs, axis=0)
+
+
+def sizes_of(tasks: Sequence[Task], policy: str) -> Floats:
+    """Sizes of all tasks, shape (n_tasks,).
+
+    Raises:
+        ValueError: a task has no size, so that a policy which divides by sizes cannot work.
+    """
+    for task in tasks:
+        if task.size is None:
+            raise ValueError(f"{policy} needs the size of every task, got none for {task.name!r}: give it a `size`.")
+    return np.array([task.size for task in tasks], dtype=np.float64)
