@@ -1,0 +1,36 @@
+"""The training loss as the reward."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..records import Floats, Ints, Task
+from ._base import Signal
+
+
+@dataclass(kw_only=True)
+class Loss(Signal):
+    """Estimates how badly the model does on a task: reward = loss of the batch before its update.
+
+    Prefers tasks with a high loss, as online data mixing does. It fails where a high loss cannot be learned away: a
+    task of pure noise attracts the most, and losses of different kinds of task have different scales.
+
+    Units of the loss, usually nats; any finite value.
+
+    >>> import numpy as np
+    >>> signal = Loss()
+    >>> signal.reset([Task(name="cola"), Task(name="rte")])
+    >>> signal.reward(np.array([1]), {"loss": np.array([0.7])})
+    array([0.7])
+    """
+
+    name = "loss"
+    needs = frozenset({"loss"})
+    source = "Albalak et al. 2023, arXiv 2312.02406 (its reward before importance weighting; text could not be checked)"
+
+    def reset(self, tasks: Sequence[Task], n_runs: int = 1) -> None:
+        """Keep the tasks; there is no other state."""
+        self.tasks_ = tuple(tasks)
+
+    def reward(self, chosen: Ints, measured: Mapping[str, Floats]) -> Floats:
+        """The measured loss, shape (n_runs,)."""
+        return measured["loss"].copy()
