@@ -17,6 +17,12 @@ from .component import Component
 C = TypeVar("C", bound=Component)
 
 
+def exported(namespace: Mapping[str, Any], base: type[C]) -> list[type[C]]:
+    """The subclasses of `base` that have a name among the values of a module's namespace, sorted by name."""
+    found = (item for item in namespace.values() if isinstance(item, type) and issubclass(item, base) and item.name)
+    return sorted(found, key=lambda cls: cls.name)
+
+
 class Registry(Generic[C]):
     """Finds the classes of one kind by name.
 
@@ -51,8 +57,8 @@ class Registry(Generic[C]):
             if point.name == spec:
                 return self._checked(point.load(), spec)
         raise ValueError(
-            f"there is no {self.kind} named {spec!r}{nearest(spec, self.names())}: see `apportion list`, or name a file "
-            f"as `my_file.py:MyClass`."
+            f"there is no {self.kind} named {spec!r}{nearest(spec, self.names())}: see `apportion list`, or name a "
+            "file as `my_file.py:MyClass`."
         )
 
     def _from_file(self, path: str, name: str) -> type[C]:
@@ -102,14 +108,14 @@ class Registry(Generic[C]):
         node = self._parse(spec, spec)
         if isinstance(node, ast.Name):
             return self._construct(node.id, {})
-        return self._construct(cast(ast.Name, cast(ast.Call, node).func).id, self._arguments(node, spec))
+        return self._construct(cast("ast.Name", cast("ast.Call", node).func).id, self._arguments(node, spec))
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, Mapping) and "name" in value:
             return self.make(cast("Mapping[str, Any]", value))
         if isinstance(value, list):
             return tuple(self._value(item) for item in cast("list[Any]", value))
-        return value
+        return cast("Any", value)
 
     def _parse(self, text: str, spec: str) -> ast.expr:
         try:
@@ -121,7 +127,7 @@ class Registry(Generic[C]):
         raise ValueError(f"cannot read the {self.kind} {spec!r}: write `name` or `name(key=value, ...)`.")
 
     def _arguments(self, node: ast.expr, spec: str) -> dict[str, Any]:
-        call = cast(ast.Call, node)
+        call = cast("ast.Call", node)
         if call.args or any(item.arg is None for item in call.keywords):
             raise ValueError(f"parameters of the {self.kind} {spec!r} must be given by name, as `name(key=value)`.")
         return {str(item.arg): self._literal(item.value, spec) for item in call.keywords}
@@ -144,7 +150,8 @@ class Registry(Generic[C]):
         for key in params:
             if key not in known:
                 raise ValueError(
-                    f"{self.kind} {name!r} has no parameter {key!r}{nearest(key, known)}; it has {', '.join(known) or 'none'}."
+                    f"{self.kind} {name!r} has no parameter {key!r}{nearest(key, known)}; "
+                    f"it has {', '.join(known) or 'none'}."
                 )
         try:
             return cls(**params)

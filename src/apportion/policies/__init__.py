@@ -1,9 +1,13 @@
-"""Task selection policies: how likely each task is to give the next batch. One file each."""
+"""Task selection policies: how likely each task is to give the next batch. One file each.
 
-from .._registry import Registry
+Adding a policy is one line here: its import. Every imported policy that has a name is known by that name.
+"""
+
+from .._registry import Registry, exported
 from ._base import Family, Policy
 
-POLICIES: list[type[Policy]] = []
+POLICIES: list[type[Policy]] = exported(globals(), Policy)
+"""Every policy that this package ships, sorted by name."""
 
 policies = Registry("policy", Policy, "apportion.policies", POLICIES)
 

@@ -11,26 +11,37 @@ import numpy as np
 from ..component import Component, put_rows
 from ..records import Bools, Context, Evaluation, Floats, Ints, Task
 
-Family = Literal["static", "bandit", "learning-progress", "mixing", "allocation", "counterfactual", "planning", "wrapper"]
+Family = Literal[
+    "static", "bandit", "learning-progress", "mixing", "allocation", "counterfactual", "planning", "wrapper"
+]
 
 
 class Policy(Component, ABC):
     """Says how likely each task is to give the next batch; learns from rewards and evaluations.
 
-    A policy never samples: whoever drives it draws the task, masks tasks that are not available, applies constraints and
-    writes the log. It is vectorised: every array has the runs on its first axis, and run i depends on nothing but row i.
-    A decision carries its own probabilities into `update`, so updates may come late, in another order, for decisions
-    that this policy did not make, or never.
+    A policy never samples: whoever drives it draws the task, masks tasks that are not available, applies constraints
+    and writes the log. It is vectorised: every array has the runs on its first axis, and run i depends on nothing but
+    row i. A decision carries its own probabilities into `update`, so updates may come late, in another order, for
+    decisions that this policy did not make, or never.
 
     A subclass is a dataclass with `reset`, `probabilities` and, if it learns, `update` or `observe`. Class attributes:
     `name`, `family`, `needs` (any of `reward`, `evaluations`, `evaluation.NAME` for a held-out measurement of every
-    task), `source`, `complexity` (of one decision and its update) and `static` (the probabilities never change).
+    task), `source`, `complexity` (of one decision and its update), `static` (the probabilities never change) and
+    `ordered` (the order of the tasks has a meaning).
     """
 
     family: ClassVar[Family] = "static"
     complexity: ClassVar[str] = "O(K)"
     static: ClassVar[bool] = False
     """True if the probabilities depend on the tasks alone: drivers then ask once."""
+    ordered: ClassVar[bool] = False
+    """True if the order of the tasks has a meaning, as in a curriculum; otherwise permuting the tasks permutes the
+    probabilities."""
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the order of the tasks has a meaning to this policy or to one inside it."""
+        return self.ordered or any(part.is_ordered for part in self.parts() if isinstance(part, Policy))
 
     @abstractmethod
     def reset(self, tasks: Sequence[Task], n_runs: int = 1) -> None:
@@ -40,7 +51,7 @@ class Policy(Component, ABC):
     def probabilities(self, context: Context) -> Floats:
         """How likely each task is to give the next batch, shape (n_runs, n_tasks), rows sum to 1. Changes no state."""
 
-    def update(self, chosen: Ints, probabilities: Floats, reward: Floats) -> None:  # noqa: B027
+    def update(self, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
         """Learn from the rewards of one decision per run; does nothing unless a subclass says otherwise.
 
         Args:
@@ -49,13 +60,14 @@ class Policy(Component, ABC):
             reward: bigger is better, finite, shape (n_runs,).
         """
 
-    def observe(self, evaluation: Evaluation) -> None:  # noqa: B027
+    def observe(self, evaluation: Evaluation) -> None:
         """Learn from a held-out evaluation of the tasks; does nothing unless a subclass says otherwise."""
 
     def update_rows(self, rows: Bools, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
         """`update` for the runs where `rows` is true; the state of the others stays as it was.
 
-        The rows left out may hold anything in `reward`. Drivers use it for rewards that are missing or late in some runs.
+        The rows left out may hold anything in `reward`. Drivers use it for rewards that are missing or late in some
+        runs.
         """
         if rows.all():
             self.update(chosen, probabilities, reward)

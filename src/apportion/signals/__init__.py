@@ -1,9 +1,13 @@
-"""Signals: what the loop measured at a decision, turned into a reward. One file each."""
+"""Signals: what the loop measured at a decision, turned into a reward. One file each.
 
-from .._registry import Registry
+Adding a signal is one line here: its import. Every imported signal that has a name is known by that name.
+"""
+
+from .._registry import Registry, exported
 from ._base import MEASUREMENTS, Signal
 
-SIGNALS: list[type[Signal]] = []
+SIGNALS: list[type[Signal]] = exported(globals(), Signal)
+"""Every signal that this package ships, sorted by name."""
 
 signals = Registry("signal", Signal, "apportion.signals", SIGNALS)
 

@@ -35,8 +35,8 @@ class Signal(Component, ABC):
     Like a policy it is a dataclass, vectorised over runs: every measurement has the shape (n_runs,). `needs` names the
     measurements (see `MEASUREMENTS`).
 
-    A signal whose reward is known only at the next evaluation sets `deferred`: drivers then keep the decisions since the
-    last evaluation and ask `credit` for their rewards.
+    A signal whose reward is known only at the next evaluation sets `deferred`: drivers then keep the decisions since
+    the last evaluation and ask `credit` for their rewards.
     """
 
     deferred: ClassVar[bool] = False
@@ -59,7 +59,7 @@ class Signal(Component, ABC):
             measured: at least the measurements that `requires` names, each (n_runs,).
         """
 
-    def observe(self, evaluation: Evaluation) -> None:  # noqa: B027
+    def observe(self, evaluation: Evaluation) -> None:
         """Take notice of a held-out evaluation; does nothing unless a subclass says otherwise."""
 
     def credit(self, evaluation: Evaluation, chosen: Ints, costs: Floats) -> Floats:
@@ -73,7 +73,9 @@ class Signal(Component, ABC):
         Returns:
             Rewards, shape (n_runs, n_decisions); NaN where none can be given.
         """
-        raise TypeError(f"{type(self).__name__} gives its rewards at once and has nothing to credit at step {evaluation.step}.")
+        raise TypeError(
+            f"{type(self).__name__} gives its rewards at once and has nothing to credit at step {evaluation.step}."
+        )
 
     @classmethod
     def examples(cls) -> Iterator[Self]:
