@@ -5,6 +5,10 @@ Adding a policy is one line here: its import. Every imported policy that has a n
 
 from .._registry import Registry, exported
 from ._base import Family, Policy
+from .mixture import Mixture as Mixture
+from .proportional import Proportional as Proportional
+from .temperature import Temperature as Temperature
+from .uniform import Uniform as Uniform
 
 POLICIES: list[type[Policy]] = exported(globals(), Policy)
 """Every policy that this package ships, sorted by name."""

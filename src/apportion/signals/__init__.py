@@ -5,6 +5,9 @@ Adding a signal is one line here: its import. Every imported signal that has a n
 
 from .._registry import Registry, exported
 from ._base import MEASUREMENTS, Signal
+from .loss import Loss as Loss
+from .loss_decrease import LossDecrease as LossDecrease
+from .prediction_gain import PredictionGain as PredictionGain
 
 SIGNALS: list[type[Signal]] = exported(globals(), Signal)
 """Every signal that this package ships, sorted by name."""
