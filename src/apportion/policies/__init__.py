@@ -9,10 +9,6 @@ from .mixture import Mixture as Mixture
 from .proportional import Proportional as Proportional
 from .temperature import Temperature as Temperature
 from .uniform import Uniform as Uniform
-from .mixture import Mixture as Mixture
-from .proportional import Proportional as Proportional
-from .temperature import Temperature as Temperature
-from .uniform import Uniform as Uniform
 
 POLICIES: list[type[Policy]] = exported(globals(), Policy)
 """Every policy that this package ships, sorted by name."""

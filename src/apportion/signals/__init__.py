@@ -8,9 +8,6 @@ from ._base import MEASUREMENTS, Signal
 from .loss import Loss as Loss
 from .loss_decrease import LossDecrease as LossDecrease
 from .prediction_gain import PredictionGain as PredictionGain
-from .loss import Loss as Loss
-from .loss_decrease import LossDecrease as LossDecrease
-from .prediction_gain import PredictionGain as PredictionGain
 
 SIGNALS: list[type[Signal]] = exported(globals(), Signal)
 """Every signal that this package ships, sorted by name."""
