@@ -1,11 +1,11 @@
-"""What several policies do with given shares and sizes."""
+"""What several policies do with given shares, sizes and costs."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from .._check import check_names, check_number
-from ..records import Floats, Task
+from ..records import Floats, Ints, Task
 
 Shares = Mapping[str, float] | Sequence[float]
 """How large a part each task gets: by task name, or in the order of the tasks. They need not sum to 1."""
@@ -69,3 +69,15 @@ def power_shares(sizes: Floats, exponent: float | Floats) -> Floats:
     logs = np.log(sizes) * exponent
     powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def mean_per_step(used: Floats, counts: Ints) -> Floats:
+    """What a decision for each task took so far, shape (n_runs, n_tasks).
+
+    The mean over all drawn tasks for one not drawn yet, or drawn and not known yet, and 1 before anything is known.
+    """
+    known = (counts > 0) & (used > 0)
+    total = np.where(known, used, 0.0).sum(axis=1, keepdims=True)
+    drawn = np.where(known, counts, 0).sum(axis=1, keepdims=True)
+    mean = np.where(drawn > 0, total / np.maximum(drawn, 1), 1.0)
+    return np.where(known, used / np.maximum(counts, 1), mean)

@@ -24,7 +24,7 @@ class Mixture(Policy):
         TypeError: a share is not a number.
         ValueError: a share is negative or not finite, or none is above 0.
 
-    >>> from apportion.records import Context
+    >>> from apportion.records import Context, Task
     >>> policy = Mixture({"cola": 3, "rte": 1})
     >>> policy.reset([Task(name="cola"), Task(name="rte")])
     >>> policy.probabilities(Context.start(2))

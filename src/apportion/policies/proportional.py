@@ -14,7 +14,7 @@ class Proportional(Policy):
     It equals drawing batches from the concatenation of all data, so every task passes through the same number of
     epochs. It fails small tasks: beside one of a million examples, one of a thousand is hardly ever seen.
 
-    >>> from apportion.records import Context
+    >>> from apportion.records import Context, Task
     >>> policy = Proportional()
     >>> policy.reset([Task(name="qnli", size=300), Task(name="rte", size=100)])
     >>> policy.probabilities(Context.start(2))

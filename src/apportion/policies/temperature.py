@@ -28,7 +28,7 @@ class Temperature(Policy):
     Raises:
         ValueError: a parameter is not above 0.
 
-    >>> from apportion.records import Context
+    >>> from apportion.records import Context, Task
     >>> policy = Temperature(temperature=2.0, cap=1600)
     >>> policy.reset([Task(name="mnli", size=393_000), Task(name="wnli", size=100)])
     >>> policy.probabilities(Context.start(2))

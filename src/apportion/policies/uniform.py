@@ -16,7 +16,7 @@ class Uniform(Policy):
     The strongest simple baseline when the objective weighs all tasks alike. It fails where tasks differ much in size
     or in how much they still have to learn: small ones are repeated often, finished ones keep their share.
 
-    >>> from apportion.records import Context
+    >>> from apportion.records import Context, Task
     >>> policy = Uniform()
     >>> policy.reset([Task(name="cola"), Task(name="rte")])
     >>> policy.probabilities(Context.start(2))

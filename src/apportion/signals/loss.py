@@ -17,6 +17,7 @@ class Loss(Signal):
     Units of the loss, usually nats; any finite value.
 
     >>> import numpy as np
+    >>> from apportion.records import Task
     >>> signal = Loss()
     >>> signal.reset([Task(name="cola"), Task(name="rte")])
     >>> signal.reward(np.array([1]), {"loss": np.array([0.7])})

@@ -20,6 +20,7 @@ class LossDecrease(Signal):
     Units of the loss, usually nats; any sign.
 
     >>> import numpy as np
+    >>> from apportion.records import Task
     >>> signal = LossDecrease()
     >>> signal.reset([Task(name="cola"), Task(name="rte")])
     >>> signal.reward(np.array([1]), {"loss": np.array([0.75])})

@@ -18,6 +18,7 @@ class PredictionGain(Signal):
     Units of the loss, usually nats; any sign.
 
     >>> import numpy as np
+    >>> from apportion.records import Task
     >>> signal = PredictionGain()
     >>> signal.reset([Task(name="cola"), Task(name="rte")])
     >>> signal.reward(np.array([0]), {"loss": np.array([0.75]), "loss_after": np.array([0.5])})
