@@ -26,9 +26,7 @@ def check_number(
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"`{name}` must be a number, got `{name} = {value!r}`.")
-    inside = (value > low if low_open else value >= low) and (
-        value < high if high_open else value <= high
-    )
+    inside = (value > low if low_open else value >= low) and (value < high if high_open else value <= high)
     if inside and math.isfinite(value):
         return
     left, right = "(" if low_open or low == -math.inf else "[", ")" if high_open or high == math.inf else "]"
@@ -45,9 +43,7 @@ def check_integer(name: str, value: int, *, low: int | None = None, high: int | 
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"`{name}` must be a whole number, got `{name} = {value!r}`.")
     if (low is not None and value < low) or (high is not None and value > high):
-        wanted = (
-            f"at least {low}" if high is None else f"at most {high}" if low is None else f"from {low} to {high}"
-        )
+        wanted = f"at least {low}" if high is None else f"at most {high}" if low is None else f"from {low} to {high}"
         raise ValueError(f"`{name}` must be {wanted}, got `{name} = {value!r}`.")
 
 

@@ -18,6 +18,4 @@ def optional(module: str, *, extra: str) -> ModuleType:
         root = module.partition(".")[0]
         if (error.name or "").partition(".")[0] != root:
             raise
-        raise MissingExtraError(
-            f"`{root}` is not installed: run `pip install 'apportion[{extra}]'`."
-        ) from error
+        raise MissingExtraError(f"`{root}` is not installed: run `pip install 'apportion[{extra}]'`.") from error

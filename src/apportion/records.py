@@ -200,7 +200,9 @@ class Logged:
                 f"`probabilities` must have the shape ({n_rounds}, {n_tasks}), got {self.probabilities.shape}."
             )
         if n_rounds and not (0 <= self.chosen.min() and self.chosen.max() < n_tasks):
-            raise ValueError(f"`chosen` must be from 0 to {n_tasks - 1}, got {self.chosen.min()} to {self.chosen.max()}.")
+            raise ValueError(
+                f"`chosen` must be from 0 to {n_tasks - 1}, got {self.chosen.min()} to {self.chosen.max()}."
+            )
         check_probabilities("probabilities", self.probabilities)
 
     @property
@@ -258,4 +260,6 @@ class Estimate:
     def __post_init__(self) -> None:
         check_number("confidence", self.confidence, low=0.0, high=1.0, low_open=True, high_open=True)
         if not math.isnan(self.value) and not self.lower <= self.value <= self.upper:
-            raise ValueError(f"the interval from {self.lower:g} to {self.upper:g} must contain the value {self.value:g}.")
+            raise ValueError(
+                f"the interval from {self.lower:g} to {self.upper:g} must contain the value {self.value:g}."
+            )

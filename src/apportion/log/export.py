@@ -1,0 +1,67 @@
+"""Logs for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from .._optional import optional
+from ..records import Floats
+from .header import task_dict
+from .reader import Log
+
+
+def write_parquet(log: Log, path: str | Path) -> Path:
+    """Write the decisions as Parquet, and the evaluations beside them as `NAME.evaluations.parquet`.
+
+    Columns of decisions: `step`, `task` (dictionary), `probabilities` (fixed-size list), `reward` (null where none
+    came), `cost`, `examples`, `status`, and `measured.NAME` for each measurement. The file metadata `apportion` holds
+    the header.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    path = Path(path)
+    pa, pq = optional("pyarrow", extra="data"), optional("pyarrow.parquet", extra="data")
+    data = log.logged
+    names = pa.array(list(data.tasks))
+    columns: dict[str, Any] = {
+        "step": pa.array(data.step),
+        "task": pa.DictionaryArray.from_arrays(pa.array(data.chosen.astype(np.int32)), names),
+        "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(data.probabilities.ravel()), len(data.tasks)),
+        "reward": _nullable(pa, data.reward),
+        "cost": pa.array(data.cost),
+        "examples": pa.array(log.examples),
+        "status": pa.array(log.status).dictionary_encode(),
+        **{f"measured.{name}": _nullable(pa, values) for name, values in log.measured.items()},
+    }
+    metadata = {"apportion": orjson.dumps({**log.header, "tasks": [task_dict(task) for task in log.tasks]})}
+    _atomic(path, lambda file: pq.write_table(pa.table(columns, metadata=metadata), file, row_group_size=1 << 17))
+    evaluations: dict[str, Any] = {
+        "step": pa.array([item.step for item in log.evaluations], type=pa.int64()),
+        "spent": pa.array([item.spent for item in log.evaluations], type=pa.float64()),
+        "cost": pa.array([item.cost for item in log.evaluations], type=pa.float64()),
+    }
+    for column, name in enumerate(data.tasks):
+        scores = np.array([item.scores[column] for item in log.evaluations], dtype=np.float64)
+        evaluations[f"score.{name}"] = _nullable(pa, scores)
+    beside = path.with_suffix(".evaluations.parquet")
+    _atomic(beside, lambda file: pq.write_table(pa.table(evaluations, metadata=metadata), file))
+    return path
+
+
+def _nullable(pa: Any, values: Floats) -> Any:
+    return pa.array(values, mask=np.isnan(values))
+
+
+def _atomic(path: Path, write: Any) -> None:
+    """Write beside the target, then rename: a reader never sees half a file."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        write(str(part))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

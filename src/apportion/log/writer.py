@@ -1,0 +1,76 @@
+"""Appending to a log so that a kill loses no record."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ..errors import CheckpointError
+
+
+class LogWriter:
+    """Appends records to a log. Every record goes to the operating system in one write, so a kill loses none.
+
+    Args:
+        path: a file that does not exist yet, or with `position` one that does.
+        header: plain data of the first line; not needed with `position`.
+        position: number of bytes to keep of an existing log; what comes after is cut off, since the run repeats it.
+
+    Raises:
+        FileExistsError: the file exists and no position was given.
+        CheckpointError: the file is shorter than `position`.
+        OSError: the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, *, header: Mapping[str, Any] | None = None, position: int | None = None) -> None:
+        self.path = path
+        if position is None:
+            if path.exists() and path.stat().st_size > 0:
+                raise FileExistsError(
+                    f"the log '{path}' exists: resume from its checkpoint, or give another path; nothing was written."
+                )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self.position = 0
+            self.write(header or {})
+            return
+        if not path.is_file() or path.stat().st_size < position:
+            raise CheckpointError(
+                f"the log '{path}' has fewer bytes than its checkpoint counted ({position}): it was cut or replaced."
+            )
+        self._file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        os.ftruncate(self._file, position)
+        os.lseek(self._file, position, os.SEEK_SET)
+        self.position = position
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append one record.
+
+        Raises:
+            OSError: the disk is full or the file gone; the log keeps all records before this one, whole.
+        """
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+        try:
+            written = os.write(self._file, line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            os.ftruncate(self._file, self.position)
+            os.lseek(self._file, self.position, os.SEEK_SET)
+            raise OSError(
+                error.errno,
+                f"the log cannot be written ({error.strerror}): it is whole up to byte {self.position}",
+                str(self.path),
+            ) from error
+        self.position += written
+
+    def close(self) -> None:
+        """Close the file; further writes fail."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
