@@ -1,14 +1,14 @@
 """The training loss as the reward."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..records import Floats, Ints, Task
-from ._base import Signal
+from ..records import Floats, Ints
+from ._stateless import Stateless
 
 
 @dataclass(kw_only=True)
-class Loss(Signal):
+class Loss(Stateless):
     """Estimates how badly the model does on a task: reward = loss of the batch before its update.
 
     Prefers tasks with a high loss, as online data mixing does. It fails where a high loss cannot be learned away: a
@@ -27,10 +27,6 @@ class Loss(Signal):
     name = "loss"
     needs = frozenset({"loss"})
     source = "Albalak et al. 2023, arXiv 2312.02406 (its reward before importance weighting; text could not be checked)"
-
-    def reset(self, tasks: Sequence[Task], n_runs: int = 1) -> None:
-        """Keep the tasks; there is no other state."""
-        self.tasks_ = tuple(tasks)
 
     def reward(self, chosen: Ints, measured: Mapping[str, Floats]) -> Floats:
         """The measured loss, shape (n_runs,)."""

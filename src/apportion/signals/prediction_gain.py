@@ -1,14 +1,14 @@
 """How much one update lowers the loss on its own batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..records import Floats, Ints, Task
-from ._base import Signal
+from ..records import Floats, Ints
+from ._stateless import Stateless
 
 
 @dataclass(kw_only=True)
-class PredictionGain(Signal):
+class PredictionGain(Stateless):
     """Estimates what an update teaches: reward = loss before it - loss after it, both on the batch trained on.
 
     PG = L(x, theta) - L(x, theta') for the batch x and the parameters theta before and theta' after. Costs one more
@@ -28,10 +28,6 @@ class PredictionGain(Signal):
     name = "prediction_gain"
     needs = frozenset({"loss", "loss_after"})
     source = "Graves et al. 2017, arXiv 1704.03003, section 4.1 (from memory; text could not be checked)"
-
-    def reset(self, tasks: Sequence[Task], n_runs: int = 1) -> None:
-        """Keep the tasks; there is no other state."""
-        self.tasks_ = tuple(tasks)
 
     def reward(self, chosen: Ints, measured: Mapping[str, Floats]) -> Floats:
         """Loss before minus loss after, shape (n_runs,)."""
