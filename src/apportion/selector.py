@@ -88,7 +88,10 @@ class Selector:
         self.policy.reset(self.tasks, 1)
         if self.signal is not None:
             self.signal.reset(self.tasks, 1)
-        self._required = frozenset[str]() if self.signal is None else self.signal.requires - {"cost"}
+        self._requires = self.policy.requires - {"reward"}
+        if self.signal is not None:
+            self._requires |= self.signal.requires - {"cost"}
+        self._required = frozenset(name for name in self._requires if not name.startswith("evaluation"))
         self._deferred = self.signal is not None and self.signal.is_deferred
         self._step = 0
         self._evaluations = 0
@@ -119,7 +122,7 @@ class Selector:
     @property
     def requires(self) -> frozenset[str]:
         """Measurements that `tell` needs, `evaluations` and `evaluation.NAME`."""
-        return self._required | (self.policy.requires - {"reward"})
+        return self._requires
 
     @property
     def step(self) -> int:
@@ -174,6 +177,17 @@ class Selector:
             costs=self._ledger.costs,
             available=(self._mask(None) if available is None else available)[None, :],
         )
+
+    @property
+    def allowed(self) -> Bools:
+        """Tasks that the constraints do not exclude, shape (n_tasks,)."""
+        return self._drawing.allowed.copy()
+
+    def shares(self, context: Context | None = None) -> Floats:
+        """Probabilities of the tasks now, or in another context, after masking and constraints, shape (n_tasks,)."""
+        if context is None:
+            return self._shares(self._mask(None)).probabilities
+        return self._drawing.shares(self.policy.probabilities(context)[0], context.available[0]).probabilities
 
     # The loop
 
@@ -285,11 +299,11 @@ class Selector:
                         f"give None where a metric is undefined."
                     )
         check_number("cost", cost, low=0.0)
-        missing = {name for name in self.policy.requires if name.startswith("evaluation.")} - {
+        missing = {name for name in self._requires if name.startswith("evaluation.")} - {
             f"evaluation.{name}" for name in extra
         }
         if missing:
-            raise ValueError(f"the policy needs {', '.join(sorted(missing))}: give it in `measured`.")
+            raise ValueError(f"the policy or the signal needs {', '.join(sorted(missing))}: give it in `measured`.")
         self._ledger.evaluated(cost)
         evaluation = Evaluation(
             step=self._step,

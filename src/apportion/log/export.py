@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from .._files import replacing
 from .._optional import optional
 from ..records import Floats
 from .header import task_dict
@@ -39,7 +40,8 @@ def write_parquet(log: Log, path: str | Path) -> Path:
         **{f"measured.{name}": _nullable(pa, values) for name, values in log.measured.items()},
     }
     metadata = {"apportion": orjson.dumps({**log.header, "tasks": [task_dict(task) for task in log.tasks]})}
-    _atomic(path, lambda file: pq.write_table(pa.table(columns, metadata=metadata), file, row_group_size=1 << 17))
+    with replacing(path) as part:
+        pq.write_table(pa.table(columns, metadata=metadata), str(part), row_group_size=1 << 17)
     evaluations: dict[str, Any] = {
         "step": pa.array([item.step for item in log.evaluations], type=pa.int64()),
         "spent": pa.array([item.spent for item in log.evaluations], type=pa.float64()),
@@ -49,19 +51,10 @@ def write_parquet(log: Log, path: str | Path) -> Path:
         scores = np.array([item.scores[column] for item in log.evaluations], dtype=np.float64)
         evaluations[f"score.{name}"] = _nullable(pa, scores)
     beside = path.with_suffix(".evaluations.parquet")
-    _atomic(beside, lambda file: pq.write_table(pa.table(evaluations, metadata=metadata), file))
+    with replacing(beside) as part:
+        pq.write_table(pa.table(evaluations, metadata=metadata), str(part))
     return path
 
 
 def _nullable(pa: Any, values: Floats) -> Any:
     return pa.array(values, mask=np.isnan(values))
-
-
-def _atomic(path: Path, write: Any) -> None:
-    """Write beside the target, then rename: a reader never sees half a file."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        write(str(part))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
