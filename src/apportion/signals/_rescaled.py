@@ -82,29 +82,36 @@ def check_quantiles(low: float, high: float) -> None:
     check_number("high", high, low=low, high=1.0, low_open=True)
 
 
-def between(reward: Floats, low: Floats, high: Floats) -> Floats:
-    """-1 below `low`, 1 above `high`, and in a straight line in between; 0 where both are the same or unknown (NaN).
+def between(reward: Floats, bounds: Floats) -> Floats:
+    """-1 below the bounds, 1 above, in a straight line in between; 0 where both bounds are the same or unknown (NaN).
 
     Differences below 1e-12 of the bounds are rounding and count as none.
+
+    Args:
+        reward: shape (n_runs,).
+        bounds: low and high, shape (n_runs, 2).
     """
-    slack = 1e-12 * np.maximum(np.abs(low), np.abs(high))
+    low, high = bounds[:, 0], bounds[:, 1]
+    slack = 1e-12 * np.abs(bounds).max(axis=1)
     wide = high - low > slack
-    inside = np.where(wide, 2.0 * ((reward - low) / np.where(wide, high - low, 1.0)) - 1.0, 0.0)
-    return np.where(reward < low - slack, -1.0, np.where(reward > high + slack, 1.0, inside))
+    inside = (np.minimum(np.maximum(reward, low), high) - low) / np.where(wide, high - low, 1.0)
+    outside = np.where(reward > high + slack, 1.0, np.where(reward < low - slack, -1.0, 0.0))
+    return np.where(wide, 2.0 * inside - 1.0, outside)
 
 
-def quantile(ordered: Floats, n: Ints, level: float) -> Floats:
-    """The quantile at `level` of the first n of each sorted row, by linear interpolation; NaN where n is 0.
+def quantiles(ordered: Floats, n: Ints, levels: tuple[float, float]) -> Floats:
+    """The quantiles of the first n of each sorted row, by linear interpolation; NaN where n is 0; shape (n_runs, 2).
 
     Args:
         ordered: sorted along the last axis, what is not in use at the end, shape (n_runs, capacity).
         n: values in use, shape (n_runs,).
-        level: in [0, 1].
+        levels: low and high, in [0, 1].
     """
-    place = level * np.maximum(n - 1, 0)
-    below = np.floor(place).astype(np.int64)
-    above = np.minimum(below + 1, np.maximum(n - 1, 0))
-    rows = np.arange(len(n))
-    part = place - below
-    lower, upper = (np.where(n > 0, ordered[rows, at], np.nan) for at in (below, above))
-    return lower + part * (upper - lower)
+    last = np.maximum(n - 1, 0)[:, None]
+    place: Floats = last * np.array(levels, dtype=np.float64)
+    below = place.astype(np.int64)
+    rows = np.arange(len(n))[:, None]
+    used = (n > 0)[:, None]
+    lower = np.where(used, ordered[rows, below], np.nan)
+    upper = np.where(used, ordered[rows, np.minimum(below + 1, last)], np.nan)
+    return lower + (place - below) * (upper - lower)

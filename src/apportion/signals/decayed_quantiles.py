@@ -69,17 +69,13 @@ class DecayedQuantiles(Rescaled):
         """By the weighted quantiles, shape (n_runs,)."""
         places = np.arange(self.length)
         age = (self.n_seen_[:, None] - 1 - places) % self.length
-        weight = np.where(places < self.n_seen_[:, None], self.decay**age, 0.0)
-        order = np.argsort(self.last_, axis=1, kind="stable")
-        ordered = np.take_along_axis(self.last_, order, axis=1)
+        weight = np.where(places < self.n_seen_[:, None], (self.decay ** np.arange(self.length))[age], 0.0)
+        order = np.argsort(self.last_, axis=1)
         below = np.take_along_axis(weight, order, axis=1).cumsum(axis=1)
-        rows, whole = np.arange(len(reward)), below[:, -1]
-        low, high = (
-            ordered[rows, (below >= level * whole[:, None] * (1.0 - 1e-12)).argmax(axis=1)]
-            for level in (self.low, self.high)
-        )
-        unknown = self.n_seen_ == 0
-        return between(reward, np.where(unknown, np.nan, low), np.where(unknown, np.nan, high))
+        rows, whole = np.arange(len(reward)), below[:, -1] * (1.0 - 1e-12)
+        found = [order[rows, (below >= level * whole[:, None]).argmax(axis=1)] for level in (self.low, self.high)]
+        bounds = self.last_[rows[:, None], np.stack(found, axis=1)]
+        return between(reward, np.where((self.n_seen_ > 0)[:, None], bounds, np.nan))
 
     def remember(self, rows: Ints, reward: Floats) -> None:
         """Replace the oldest."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._check import check_integer
 from ..records import Floats, Ints
-from ._rescaled import Rescaled, between, check_quantiles, quantile
+from ._rescaled import Rescaled, between, check_quantiles, quantiles
 from .loss import Loss
 
 
@@ -67,8 +67,7 @@ class ReservoirQuantiles(Rescaled):
     def scaled(self, reward: Floats) -> Floats:
         """By the quantiles of what is kept, shape (n_runs,)."""
         ordered = np.sort(self.kept_, axis=1)
-        low, high = (quantile(ordered, self.n_kept_, level) for level in (self.low, self.high))
-        return between(reward, low, high)
+        return between(reward, quantiles(ordered, self.n_kept_, (self.low, self.high)))
 
     def remember(self, rows: Ints, reward: Floats) -> None:
         """Keep every s-th reward."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._check import check_integer
 from ..records import Floats, Ints
-from ._rescaled import Rescaled, between, check_quantiles, quantile
+from ._rescaled import Rescaled, between, check_quantiles, quantiles
 from .held_out_gain import HeldOutGain
 from .loss import Loss
 
@@ -63,8 +63,7 @@ class WindowedQuantiles(Rescaled):
         """By the quantiles of the window, shape (n_runs,)."""
         ordered = np.sort(self.last_, axis=1)
         n = np.minimum(self.n_seen_, self.window)
-        low, high = (quantile(ordered, n, level) for level in (self.low, self.high))
-        return between(reward, low, high)
+        return between(reward, quantiles(ordered, n, (self.low, self.high)))
 
     def remember(self, rows: Ints, reward: Floats) -> None:
         """Replace the oldest."""
