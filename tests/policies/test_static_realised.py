@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from policies.golden_static import JIANT, ROWS, SEQIO
 from scipy.stats import chi2
 
 from apportion.budget import Steps
 from apportion.selector import Selector
+from policies.golden_static import JIANT, ROWS, SEQIO
 
 N = 100_000
 
