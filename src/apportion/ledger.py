@@ -73,7 +73,7 @@ class Ledger:
 
     def fits(self, pending: Sequence[int], more: float = 0.0) -> bool:
         """Whether something is left of the budget beside the pending decisions, and at least `more`."""
-        left = self.budget.amount - self.spent - self.reserved(pending)
+        left = self.budget.amount - self.spent - (self.reserved(pending) if pending else 0.0)
         return left >= more - _SLACK if more else left > _SLACK
 
     def within_limits(self, pending: Iterable[int]) -> Bools:

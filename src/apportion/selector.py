@@ -92,6 +92,7 @@ class Selector:
         if self.signal is not None:
             self._requires |= self.signal.requires - {"cost"}
         self._required = frozenset(name for name in self._requires if not name.startswith("evaluation"))
+        self._learns = "reward" in self.policy.requires
         self._deferred = self.signal is not None and self.signal.is_deferred
         self._step = 0
         self._evaluations = 0
@@ -249,8 +250,8 @@ class Selector:
                 )
         if reward is not None and not math.isfinite(reward):
             raise ValueError(f"`reward` of {self._where(decision)} must be finite, got {reward!r}.")
-        missing = self._required - measured.keys()
-        if missing:
+        if not self._required <= measured.keys():
+            missing = self._required - measured.keys()
             raise ValueError(
                 f"the signal needs {', '.join(sorted(missing))} of {self._where(decision)}: give it as "
                 f"`tell(decision, {min(missing)}=...)`."
@@ -492,7 +493,7 @@ class Selector:
 
     def _reward(self, decision: Decision, cost: float, reward: float | None, measured: Mapping[str, float]) -> float:
         if self.signal is None:
-            if reward is None and "reward" in self.policy.requires:
+            if reward is None and self._learns:
                 raise ValueError(
                     f"policy {self.policy.name!r} learns from rewards: give a signal, or `tell(reward=...)`."
                 )

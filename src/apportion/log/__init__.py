@@ -11,7 +11,7 @@ The first line is a header (see `header`). Then every line is one of
 Decisions stand in the order in which they were settled; readers sort them by step.
 """
 
-from .export import write_parquet
+from .export import write_npz, write_parquet
 from .header import differences, fingerprint, header, task_dict
 from .reader import Log, LoggedEvaluation, read_log
 from .writer import LogWriter
@@ -25,5 +25,6 @@ __all__ = [
     "header",
     "read_log",
     "task_dict",
+    "write_npz",
     "write_parquet",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,15 @@ def write_parquet(log: Log, path: str | Path) -> Path:
     beside = path.with_suffix(".evaluations.parquet")
     with replacing(beside) as part:
         pq.write_table(pa.table(evaluations, metadata=metadata), str(part))
+    return path
+
+
+def write_npz(arrays: Mapping[str, Any], path: str | Path) -> Path:
+    """Write arrays by name as a compressed `.npz`, without pickled objects; entries that are None are left out."""
+    path = Path(path)
+    kept = {name: np.asarray(value) for name, value in arrays.items() if value is not None}
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **kept)  # pyright: ignore[reportArgumentType] (numpy's stub mixes names and options)
     return path
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import orjson
 
 from ..errors import LogFormatError
-from ..records import Floats, Logged, Task
+from ..records import Floats, Logged, Task, check_tasks
+from .columns import Columns, positions
 from .header import FORMAT, VERSION, task_from
 
 MAX_LINE = 64 * 2**20
@@ -77,109 +78,80 @@ class Log:
 
 
 class _Reader:
-    """Turns lines into columns, checking each; knows the tasks of the current header."""
+    """Takes the lines of a log one by one and makes a `Log` of them."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.header: dict[str, Any] = {}
-        self.tasks: dict[str, Task] = {}
-        self._order: list[int] = []  # column of each entry of `p` under the current header
-        self.steps: list[int] = []
-        self.chosen: list[int] = []
-        self.rows: list[list[float]] = []
-        self.blocks: list[tuple[int, list[int]]] = []  # (first row, columns), one per header
-        self.rewards: list[float] = []
-        self.costs: list[float] = []
-        self.examples: list[float] = []
-        self.status: list[str] = []
-        self.measured: list[dict[str, float] | None] = []
-        self.evaluations: list[LoggedEvaluation] = []
-        self.credits: list[tuple[int, float]] = []
-        self.events: list[dict[str, Any]] = []
+        self._path = path
+        self._header: dict[str, Any] = {}
+        self._tasks: dict[str, Task] = {}
         self._index: dict[str, int] = {}
+        self._columns = Columns(str(path), self._index)
+        self._evaluations: list[LoggedEvaluation] = []
+        self._credits: list[tuple[int, float]] = []
+        self._events: list[dict[str, Any]] = []
 
-    def fail(self, number: int, text: str) -> LogFormatError:
-        return LogFormatError(f"'{self.path}' line {number}: {text}.")
+    def _fail(self, number: int, text: str) -> LogFormatError:
+        return LogFormatError(f"'{self._path}' line {number}: {text}.")
 
     def start(self, header: Any, number: int) -> None:
+        """Take the first line, or the header that a migration brought."""
         if not isinstance(header, dict) or cast("dict[str, Any]", header).get("format") != FORMAT:
-            raise self.fail(number, "this is not a decision log: its first line has no `format` of 'apportion-log'")
+            raise self._fail(number, "this is not a decision log: its first line has no `format` of 'apportion-log'")
         head = cast("dict[str, Any]", header)
         version = head.get("version")
         if not isinstance(version, int) or version > VERSION:
-            raise self.fail(
+            raise self._fail(
                 number,
                 f"the log has the format version {version!r}, this program reads up to {VERSION}: update apportion",
             )
         try:
             tasks = [task_from(item) for item in head["tasks"]]
+            check_tasks(tasks)
             if head["execution"] not in ("random", "smooth"):
                 raise ValueError(f"unknown execution {head['execution']!r}")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self.fail(number, f"field `tasks` or `execution` of the header is wrong ({error})") from error
+            raise self._fail(number, f"field `tasks` or `execution` of the header is wrong ({error})") from error
         for task in tasks:
             self._index.setdefault(task.name, len(self._index))
-            self.tasks[task.name] = task
-        self._order = [self._index[task.name] for task in tasks]
-        self.blocks.append((len(self.rows), self._order))
-        self.header = head
+            self._tasks[task.name] = task
+        self._columns.header([self._index[task.name] for task in tasks])
+        self._header = head
 
     def line(self, data: Any, number: int) -> None:
+        """Take any other line."""
         if not isinstance(data, dict):
-            raise self.fail(number, "a record must be a JSON object")
+            raise self._fail(number, "a record must be a JSON object")
         record = cast("dict[str, Any]", data)
         try:
             if "task" in record:
-                self._decision(record, number)
+                self._columns.add(number, record)
             elif "evaluation" in record:
                 self._evaluation(record)
             elif "event" in record:
-                self.events.append(record)
+                self._events.append(record)
                 if record["event"] == "migrated":
                     self.start(record["header"], number)
             else:
-                raise self.fail(number, "a record must have `task`, `evaluation` or `event`")
+                raise self._fail(number, "a record must have `task`, `evaluation` or `event`")
         except KeyError as error:
-            raise self.fail(number, f"field {error} is missing or names an unknown task") from error
-        except (TypeError, ValueError, OverflowError) as error:
+            raise self._fail(number, f"field {error} is missing or names an unknown task") from error
+        except (TypeError, ValueError, OverflowError, AttributeError) as error:
             if isinstance(error, LogFormatError):
                 raise
-            raise self.fail(number, f"a field has the wrong type ({error})") from error
-
-    def _decision(self, record: dict[str, Any], number: int) -> None:
-        row: Any = record["p"]
-        column = self._index[record["task"]]
-        if type(row) is not list or len(cast("list[Any]", row)) != len(self._order):
-            raise self.fail(number, f"field `p` must list {len(self._order)} probabilities")
-        row = cast("list[float]", row)
-        if not abs(sum(row) - 1.0) < 1e-6 or min(row) < 0:
-            raise self.fail(number, f"field `p` must be probabilities that sum to 1, got a sum of {sum(row)!r}")
-        if not row[self._order.index(column)] > 0:
-            raise self.fail(number, f"field `p` gives the task drawn, {record['task']!r}, no probability")
-        status = record["status"]
-        if status not in ("told", "skipped", "pending"):
-            raise self.fail(number, f"field `status` must be told, skipped or pending, got {status!r}")
-        reward, cost, examples = record["reward"], record["cost"], record["examples"]
-        self.rewards.append(np.nan if reward is None else float(reward))
-        self.costs.append(float(cost))
-        self.examples.append(float(examples))
-        self.steps.append(int(record["step"]))
-        self.chosen.append(column)
-        self.rows.append(row)
-        self.status.append(status)
-        self.measured.append(record.get("measured") or None)
+            raise self._fail(number, f"a field has the wrong type ({error})") from error
 
     def _evaluation(self, record: dict[str, Any]) -> None:
-        self.evaluations.append(
+        measured = cast("dict[str, Any]", record.get("measured") or {})
+        self._evaluations.append(
             LoggedEvaluation(
                 step=int(record["step"]),
                 spent=float(record["spent"]),
                 cost=float(record["cost"]),
                 scores=self._by_task(record["scores"]),
-                measured={str(key): self._by_task(value) for key, value in record.get("measured", {}).items()},
+                measured={str(key): self._by_task(value) for key, value in measured.items()},
             )
         )
-        self.credits.extend((int(step), float(reward)) for step, reward in record.get("credits", ()))
+        self._credits.extend((int(step), float(reward)) for step, reward in record.get("credits") or ())
 
     def _by_task(self, values: Mapping[str, float | None]) -> Floats:
         row = np.full(len(self._index), np.nan)
@@ -188,48 +160,40 @@ class _Reader:
         return row
 
     def finish(self) -> Log:
-        n_rounds, n_tasks = len(self.rows), len(self._index)
-        probabilities = np.zeros((n_rounds, n_tasks))
-        ends = [start for start, _ in self.blocks[1:]] + [n_rounds]
-        for (start, columns), end in zip(self.blocks, ends, strict=True):
-            if end > start:
-                probabilities[start:end, columns] = np.array(self.rows[start:end], dtype=np.float64)
-        # JSON keeps every bit of a float, but a foreign log may be rounded: divide by the sums, checked above.
-        probabilities /= probabilities.sum(axis=1, keepdims=True) if n_rounds else 1.0
-        steps = np.array(self.steps, dtype=np.int64)
-        order = np.argsort(steps, kind="stable")
-        rewards = np.array(self.rewards, dtype=np.float64)
-        if self.credits:
-            where = {step: row for row, step in enumerate(self.steps)}
-            for step, reward in self.credits:
-                if step in where:
-                    rewards[where[step]] = reward
-        names = sorted({key for row in self.measured if row for key in row})
-        measured = {
-            name: np.array([np.nan if not row else row.get(name, np.nan) for row in self.measured], dtype=np.float64)[
-                order
-            ]
-            for name in names
-        }
-        for evaluation in self.evaluations:
+        """The whole log.
+
+        Raises:
+            LogFormatError: there was no header, or a record is wrong.
+        """
+        if not self._header:
+            raise self._fail(1, "the log is empty")
+        columns = self._columns.finish()
+        n_tasks = len(self._index)
+        order = np.argsort(columns["step"], kind="stable")
+        steps, rewards = columns["step"][order], columns["reward"][order]
+        where = positions(steps, [step for step, _ in self._credits])
+        for row, (_, reward) in zip(where.tolist(), self._credits, strict=True):
+            if row >= 0:
+                rewards[row] = reward
+        for evaluation in self._evaluations:
             evaluation.scores = _widen(evaluation.scores, n_tasks)
             evaluation.measured = {key: _widen(value, n_tasks) for key, value in evaluation.measured.items()}
         return Log(
-            header=self.header,
-            tasks=tuple(self.tasks[name] for name in self._index),
+            header=self._header,
+            tasks=tuple(self._tasks[name] for name in self._index),
             logged=Logged(
                 tasks=tuple(self._index),
-                chosen=np.array(self.chosen, dtype=np.int64)[order],
-                probabilities=probabilities[order],
-                reward=rewards[order],
-                step=steps[order],
-                cost=np.array(self.costs, dtype=np.float64)[order],
+                chosen=columns["task"][order],
+                probabilities=columns["p"][order],
+                reward=rewards,
+                step=steps,
+                cost=columns["cost"][order],
             ),
-            status=[self.status[row] for row in order],
-            examples=np.array(self.examples, dtype=np.float64)[order],
-            measured=measured,
-            evaluations=self.evaluations,
-            events=self.events,
+            status=[columns["status"][row] for row in order.tolist()],
+            examples=columns["examples"][order],
+            measured={name: values[order] for name, values in columns["measured"].items()},
+            evaluations=self._evaluations,
+            events=self._events,
         )
 
 
@@ -268,6 +232,4 @@ def read_log(path: str | Path) -> Log:
             reader.start(data, number)
         else:
             reader.line(data, number)
-    if not reader.header:
-        raise LogFormatError(f"'{path}' line 1: the log is empty.")
     return reader.finish()

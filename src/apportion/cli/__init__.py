@@ -1,0 +1,39 @@
+"""The command `apportion`: one file for each sub-command."""
+
+import typer
+
+from .. import __version__
+from .check import check
+from .listing import list_app
+from .log import log_app
+
+app = typer.Typer(
+    name="apportion",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Decides how much of a training budget each task of a multitask model gets, and says what it bought."""
+
+
+app.command()(check)
+app.add_typer(list_app, name="list")
+app.add_typer(log_app, name="log")
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()
