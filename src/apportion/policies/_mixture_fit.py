@@ -52,7 +52,10 @@ class MixtureFit:
 
     @property
     def is_useful(self) -> bool:
-        """Whether the fit predicts runs that it has not seen better than their mean does."""
+        """Whether the fit predicts runs that it has not seen better than their mean does.
+
+        Necessary, not sufficient: of 200 quadratic fits to 60 runs with random scores, 16 passed by chance.
+        """
         return self.error < self.baseline
 
     def policy(self, names: Sequence[str]) -> Mixture:
