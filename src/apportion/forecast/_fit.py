@@ -1,0 +1,251 @@
+"""The fit of all curves at once: batched Levenberg-Marquardt over runs, shapes and tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..records import Floats
+from ._variants import VARIANTS, Variants, experience, kept, recent_shares, value_and_slope
+
+START, SPAN, SPEED, INTERFERENCE, TRANSFER = 0, 1, 2, 3, 4
+"""Places of the parameters: start, log span, log speed, interference, then one transfer for each source."""
+
+LARGEST = 12.0  # of the log of a span or a speed, in either direction
+
+
+@dataclass(slots=True)
+class Priors:
+    """What is believed before a run.
+
+    Attributes:
+        speed: mean of the log speed of each task (1 = learns within the batches of equal shares), (n_runs, n_tasks).
+        speed_sd: its standard deviation.
+        span: mean of the log span in units of the score's scale, (n_runs, n_tasks).
+        span_sd: its standard deviation.
+        transfer: mean of the transfer, (n_tasks, n_tasks), row i from column j, 0 on the diagonal.
+        transfer_scale: of the heavy-tailed prior around it, (n_tasks, n_tasks) or one number.
+        interference_sd: of interference.
+    """
+
+    speed: float | Floats = 0.0
+    speed_sd: float = 1.7
+    span: float | Floats = 0.0
+    span_sd: float = 0.8
+    transfer: float | Floats = 0.0
+    transfer_scale: float | Floats = 0.06
+    interference_sd: float = 0.15
+
+
+@dataclass(slots=True)
+class Fit:
+    """Maximum a posteriori parameters of every shape, with their precision and their evidence.
+
+    Attributes:
+        theta: shape (n_runs, n_variants, n_tasks, 4 + n_tasks); the own entry of transfer is always 1.
+        precision: inverse covariance, (n_runs, n_variants, n_tasks, P, P).
+        weight: posterior probability of each shape, (n_runs, n_variants, n_tasks).
+        noise: standard deviation of an evaluation's score, (n_runs, n_tasks).
+        rough: model-free estimate of the same, from second differences, (n_runs,); NaN before the third evaluation.
+        misfit: mean squared residual of the best shapes divided by what noise explains, (n_runs,).
+        experience: at the last evaluation, (n_runs, n_pairs, n_tasks).
+        recent: recent shares at the last evaluation, (n_runs, n_tasks).
+        scale: of the scores of a run, (n_runs,).
+    """
+
+    theta: Floats
+    precision: Floats
+    weight: Floats
+    noise: Floats
+    rough: Floats
+    misfit: Floats
+    experience: Floats
+    recent: Floats
+    scale: Floats
+
+
+def fit_curves(
+    counts: Floats,
+    scores: Floats,
+    total: Floats,
+    *,
+    priors: Priors,
+    upper: Floats,
+    memory: Floats,
+    warm: Floats | None = None,
+    iterations: int = 8,
+    variants: Variants = VARIANTS,
+) -> Fit:
+    """Fit every shape to every task of every run.
+
+    Args:
+        counts: decisions for each task up to each evaluation, (n_runs, n_times, n_tasks).
+        scores: NaN where not measured, the same shape.
+        total: steps of a whole budget, (n_runs,).
+        priors: see `Priors`.
+        upper: largest possible score, inf where there is none, (n_tasks,).
+        memory: steps over which recent shares count, (n_runs,).
+        warm: `theta` of an earlier fit to begin with.
+        iterations: of Levenberg-Marquardt.
+        variants: the shapes.
+    """
+    n_runs, n_times, n_tasks = counts.shape
+    n_variants, n_params = len(variants.tail), TRANSFER + n_tasks
+    measured = np.isfinite(scores)
+    first, scale = _first_and_scale(scores, measured)
+    y = np.where(measured, (scores - first[:, None]) / scale[:, None, None], 0.0).transpose(0, 2, 1)[:, None]
+    mask = measured.transpose(0, 2, 1)[:, None].astype(np.float64)
+    seen = mask.sum(axis=-1)[:, 0]
+    feature = experience(counts, total, variants)[:, variants.streams]  # (R, H, T, A)
+    away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)[:, None]  # (R, 1, I, T)
+    headroom = np.log(np.maximum((upper - first) / scale[:, None], 1e-3))  # (R, I)
+
+    mean, sd = _prior_moments(priors, n_runs, n_tasks)
+    mean[..., SPAN] = np.minimum(mean[..., SPAN], headroom)
+    own = np.eye(n_tasks, dtype=np.bool_)
+    theta = np.repeat(mean[:, None], n_variants, axis=1) if warm is None else warm.copy()
+    rough = _rough_noise(y[:, 0], mask[:, 0])
+    variance = np.where(np.isfinite(rough), rough, 0.02) ** 2
+    variance = np.maximum(variance, 1e-6)[:, None] * np.ones((1, n_tasks))
+    width = np.broadcast_to(np.asarray(priors.transfer_scale, dtype=np.float64), (n_tasks, n_tasks))
+    tail = variants.tail[None, :, None, None]
+
+    def ridge(theta: Floats) -> Floats:
+        """Precision of the prior; for transfer that of a Cauchy around its mean, at the present value."""
+        found = np.broadcast_to(sd**-2.0, theta.shape).copy()
+        away_from = theta[..., TRANSFER:] - mean[:, None, :, TRANSFER:]
+        found[..., TRANSFER:] = np.where(own, 1e8, 2.0 / (width**2 + away_from**2))
+        return found
+
+    def look(theta: Floats) -> tuple[Floats, Floats]:
+        """Residuals (R, H, I, T) and their derivatives (R, H, I, T, P)."""
+        omega = theta[..., TRANSFER:]
+        speed, span = np.exp(theta[..., SPEED, None]), np.exp(theta[..., SPAN, None])
+        z = speed * (omega @ feature.swapaxes(-1, -2))
+        u, slope = value_and_slope(z, tail)
+        loss = 1.0 - theta[..., INTERFERENCE, None] * away
+        predicted = theta[..., START, None] + span * u * loss
+        jacobian = np.empty((*z.shape, n_params))
+        jacobian[..., START] = 1.0
+        jacobian[..., SPAN] = span * u * loss
+        jacobian[..., SPEED] = span * slope * z * loss
+        jacobian[..., INTERFERENCE] = -span * u * away
+        jacobian[..., TRANSFER:] = (span * slope * loss * speed)[..., None] * feature[:, :, None]
+        jacobian[..., TRANSFER:][..., own[:, None, :].repeat(n_times, 1)] = 0.0
+        return (predicted - y) * mask, jacobian * mask[..., None]
+
+    def objective(residual: Floats, theta: Floats, ridge_: Floats) -> Floats:
+        pull = ((theta - mean[:, None]) ** 2 * ridge_).sum(axis=-1)
+        return (residual**2).sum(axis=-1) / variance[:, None] + pull
+
+    residual, jacobian = look(theta)
+    weights = ridge(theta)
+    damping = np.full(theta.shape[:3], 1e-2)
+    diagonal = np.arange(n_params)
+    for _ in range(iterations):
+        scaled = jacobian / variance[:, None, :, None, None]
+        curvature = scaled.swapaxes(-1, -2) @ jacobian
+        gradient = (scaled * residual[..., None]).sum(axis=-2) + weights * (theta - mean[:, None])
+        curvature[..., diagonal, diagonal] += weights * (1.0 + damping[..., None])
+        curvature[..., diagonal[:4], diagonal[:4]] *= 1.0 + damping[..., None]
+        move = np.linalg.solve(curvature, gradient[..., None])[..., 0]
+        move[..., SPAN : SPEED + 1] = np.clip(move[..., SPAN : SPEED + 1], -1.5, 1.5)
+        tried = _within(theta - move, headroom[:, None])
+        new_residual, new_jacobian = look(tried)
+        better = objective(new_residual, tried, weights) <= objective(residual, theta, weights)
+        theta = np.where(better[..., None], tried, theta)
+        residual = np.where(better[..., None], new_residual, residual)
+        jacobian = np.where(better[..., None, None], new_jacobian, jacobian)
+        damping = np.clip(np.where(better, damping * 0.2, damping * 8.0), 1e-6, 1e6)
+        weights = ridge(theta)
+        variance = _variance(residual, jacobian, weights, variance, seen, rough)
+
+    curvature = (jacobian / variance[:, None, :, None, None]).swapaxes(-1, -2) @ jacobian
+    curvature[..., diagonal, diagonal] += weights
+    _, log_det = np.linalg.slogdet(curvature)
+    evidence = (
+        -0.5 * objective(residual, theta, weights)
+        + 0.5 * np.log(weights).sum(axis=-1)
+        - 0.5 * log_det
+        + variants.prior[None, :, None]
+    )
+    evidence -= evidence.max(axis=1, keepdims=True)
+    weight = np.exp(evidence)
+    weight /= weight.sum(axis=1, keepdims=True)
+    best = ((residual**2).sum(axis=-1) * weight).sum(axis=1).sum(axis=1) / np.maximum(seen.sum(axis=1), 1.0)
+    expected = np.where(np.isfinite(rough), rough, np.nan) ** 2
+    # Back to the units of the scores, but for the span, whose scale is kept apart.
+    theta = theta.copy()
+    return Fit(
+        theta=theta,
+        precision=curvature,
+        weight=weight,
+        noise=np.sqrt(variance) * scale[:, None],
+        rough=rough * scale,
+        misfit=best / np.maximum(expected, 1e-12),
+        experience=experience(counts, total, variants)[:, :, -1],
+        recent=recent_shares(counts, memory)[:, -1],
+        scale=scale,
+    )
+
+
+def _first_and_scale(scores: Floats, measured: np.ndarray) -> tuple[Floats, Floats]:
+    """The first score of each task, 0 where there is none, and the range of a run's scores within its tasks."""
+    index = measured.argmax(axis=1)
+    first = np.take_along_axis(np.where(measured, scores, 0.0), index[:, None], axis=1)[:, 0]
+    high = np.where(measured, scores, -np.inf).max(axis=1)
+    low = np.where(measured, scores, np.inf).min(axis=1)
+    ranges = np.where(measured.any(axis=1), high - low, 0.0).max(axis=1)
+    return first, np.where(ranges > 0, ranges, np.maximum(np.abs(first).max(axis=1), 1.0))
+
+
+def _prior_moments(priors: Priors, n_runs: int, n_tasks: int) -> tuple[Floats, Floats]:
+    mean = np.zeros((n_runs, n_tasks, TRANSFER + n_tasks))
+    sd = np.ones((1, 1, 1, TRANSFER + n_tasks))
+    mean[..., SPEED] = priors.speed
+    mean[..., SPAN] = priors.span
+    mean[..., TRANSFER:] = np.where(np.eye(n_tasks, dtype=np.bool_), 1.0, priors.transfer)
+    sd[..., START], sd[..., SPAN], sd[..., SPEED] = 0.3, priors.span_sd, priors.speed_sd
+    sd[..., INTERFERENCE] = priors.interference_sd
+    return mean, sd
+
+
+def _within(theta: Floats, headroom: Floats) -> Floats:
+    theta[..., SPAN] = np.minimum(np.clip(theta[..., SPAN], -LARGEST, LARGEST), headroom)
+    theta[..., SPEED] = np.clip(theta[..., SPEED], -LARGEST, LARGEST)
+    theta[..., INTERFERENCE] = np.clip(theta[..., INTERFERENCE], 0.0, 0.9)
+    theta[..., TRANSFER:] = np.clip(theta[..., TRANSFER:], -20.0, 20.0)
+    return theta
+
+
+def _rough_noise(y: Floats, mask: Floats) -> Floats:
+    """Noise from second differences of neighbouring scores, over all tasks, (n_runs,); NaN where there are too few.
+
+    Hall, Kay and Titterington 1990, Biometrika 77, 521, with weights (1, -2, 1)/sqrt(6). Robust: by the median.
+    """
+    if y.shape[-1] < 3:
+        return np.full(len(y), np.nan)
+    second = y[..., :-2] - 2.0 * y[..., 1:-1] + y[..., 2:]
+    known = mask[..., :-2] * mask[..., 1:-1] * mask[..., 2:] > 0
+    value = np.where(known, np.abs(second), np.nan).reshape(len(y), -1)
+    enough = known.reshape(len(y), -1).sum(axis=1) >= 4
+    found = np.full(len(y), np.nan)
+    if enough.any():
+        found[enough] = np.nanmedian(value[enough], axis=1) / 0.6745 / np.sqrt(6.0)
+    return np.maximum(found, 1e-6)
+
+
+def _variance(
+    residual: Floats, jacobian: Floats, weights: Floats, variance: Floats, seen: Floats, rough: Floats
+) -> Floats:
+    """Noise variance of each task: residuals of its best shape, drawn towards those of the other tasks."""
+    squares = (residual**2).sum(axis=-1).min(axis=1)  # (R, I)
+    # Effective parameters, by the curvature of the data against that of the prior on the diagonal.
+    data = (jacobian**2).sum(axis=-2) / variance[:, None, :, None]
+    used = (data / (data + weights)).sum(axis=-1).mean(axis=1)
+    free = np.maximum(seen - used, 0.2 * seen)
+    prior = np.where(np.isfinite(rough), rough, 0.02) ** 2
+    pooled = (squares.sum(axis=1) + 6.0 * prior) / (free.sum(axis=1) + 6.0)
+    own = (squares + 8.0 * pooled[:, None]) / (free + 8.0)
+    return np.maximum(own, 1e-8)

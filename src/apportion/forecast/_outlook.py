@@ -1,0 +1,193 @@
+"""Where a spending of the rest leads, for every member of the posterior, and which way leads further up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..records import Floats, Ints
+from ._fit import INTERFERENCE, LARGEST, SPAN, SPEED, START, TRANSFER, Fit
+from ._variants import VARIANTS, Variants, average_keep, kept, mean_ready, value_and_slope
+
+
+@dataclass(slots=True)
+class Members:
+    """Draws from the posterior; arrays have the shape (n_runs, n_members, n_tasks) unless said otherwise.
+
+    Attributes:
+        start: score without any training.
+        span: what can be learned.
+        rate: what a batch of task a adds to the experience z of task i, (n_runs, n_members, n_tasks i, n_tasks a), in
+            units of the batches of equal shares.
+        interference: part that is lost while the task is hardly drawn.
+        variant: number of the shape.
+        at: experience z now.
+    """
+
+    start: Floats
+    span: Floats
+    rate: Floats
+    interference: Floats
+    variant: Ints
+    at: Floats
+
+
+def draw_members(fit: Fit, first: Floats, upper: Floats, uniforms: Floats, normals: Floats) -> Members:
+    """Draw from the mixture of the Laplace approximations of all shapes.
+
+    Args:
+        fit: of the curves.
+        first: what the starts are measured from, (n_runs, n_tasks).
+        upper: largest possible score, (n_tasks,).
+        uniforms: for the shapes, (n_members, n_tasks).
+        normals: for the parameters, (n_members, n_tasks, P).
+    """
+    n_members, n_tasks = uniforms.shape
+    ends = np.cumsum(fit.weight, axis=1)  # (R, H, I)
+    variant = (uniforms[None, :, None, :] > ends[:, None, :-1]).sum(axis=2)  # (R, M, I)
+    lower = np.linalg.cholesky(fit.precision)
+    # theta = mode + L^-T z has the covariance (L L^T)^-1.
+    root = np.linalg.inv(lower)
+    rows = np.arange(len(variant))[:, None, None]
+    tasks = np.arange(n_tasks)[None, None]
+    mode = fit.theta[rows, variant, tasks]
+    theta = mode + np.einsum("rmiqp,miq->rmip", root[rows, variant, tasks], normals)
+    scale = fit.scale[:, None, None]
+    start = first[:, None] + scale * theta[..., START]
+    span = scale * np.exp(np.clip(theta[..., SPAN], -LARGEST, mode[..., SPAN] + 1.5))
+    speed = np.exp(np.clip(theta[..., SPEED], -LARGEST, LARGEST))
+    omega = theta[..., TRANSFER:].copy()
+    own = np.eye(n_tasks, dtype=np.bool_)
+    omega[..., own] = 1.0
+    rate = speed[..., None] * omega
+    feature = fit.experience[rows, VARIANTS.streams[variant]]  # (R, M, I, A)
+    return Members(
+        start=start,
+        span=np.clip(span, 0.0, np.maximum(upper - start, 0.0)),
+        rate=rate,
+        interference=np.clip(theta[..., INTERFERENCE], 0.0, 0.9),
+        variant=variant,
+        at=(rate * feature).sum(axis=-1),
+    )
+
+
+@dataclass(slots=True)
+class Outlook:
+    """The scores at the end as a function of the shares of the rest.
+
+    The rest is cut into `n_segments` pieces with constant shares. Shares are of the budget; a piece of b units gives
+    task a b * share_a / cost_a batches.
+
+    Attributes:
+        members: draws from the posterior.
+        keep: what is left of the experience z at the end, (n_runs, n_members, n_tasks).
+        worth: z per share of each piece before the rates, (n_runs, n_members, n_tasks, n_segments).
+        per_share: batches per share of a piece, relative to dear tasks: 1/cost, (n_runs, n_tasks).
+        recent_from: parts of the recent shares at the end that come from now, (n_runs, 1), and from the pieces,
+            (n_runs, n_segments).
+        recent: recent shares now, (n_runs, n_tasks).
+    """
+
+    members: Members
+    keep: Floats
+    worth: Floats
+    per_share: Floats
+    recent_now: Floats
+    recent_from: Floats
+    recent: Floats
+    tail: Floats
+
+    @classmethod
+    def of(
+        cls,
+        members: Members,
+        *,
+        pieces: Floats,
+        costs: Floats,
+        done: Floats,
+        total: Floats,
+        recent: Floats,
+        memory: Floats,
+        variants: Variants = VARIANTS,
+    ) -> Outlook:
+        """The outlook on a rest of the budget.
+
+        Args:
+            members: draws from the posterior.
+            pieces: budget of each piece, (n_runs, n_segments).
+            costs: of a batch, (n_runs, n_tasks).
+            done: steps so far, (n_runs,).
+            total: steps of a whole budget, (n_runs,).
+            recent: recent shares now, (n_runs, n_tasks).
+            memory: steps over which recent shares count, (n_runs,).
+            variants: the shapes.
+        """
+        n_tasks = costs.shape[1]
+        steps = pieces / costs.mean(axis=1, keepdims=True)  # (R, S), if all were drawn alike
+        ends = done[:, None] + np.cumsum(steps, axis=1)
+        fading = variants.pairs[:, 0][None, :, None]
+        plateau = variants.pairs[:, 1][None, :, None]
+        gone = fading * (steps / total[:, None])[:, None]  # (R, F, S)
+        after = fading * ((ends[:, -1:] - ends) / total[:, None])[:, None]
+        ready = np.where(
+            plateau > 0,
+            mean_ready((ends - steps)[:, None], ends[:, None], np.maximum(plateau, 1e-9) * total[:, None, None]),
+            1.0,
+        )
+        unit = (total / n_tasks)[:, None]
+        worth = np.exp(-after) * average_keep(gone) * ready * (pieces / unit)[:, None]  # (R, F, S)
+        stream = variants.streams[members.variant]
+        rows = np.arange(len(pieces))[:, None, None]
+        ago = np.exp(-(ends[:, -1:] - ends) / memory[:, None])
+        begun = np.exp(-(ends[:, -1:] - ends + steps) / memory[:, None])
+        return cls(
+            members=members,
+            keep=np.exp(-gone.sum(axis=2))[rows, stream],
+            worth=worth[rows, stream],
+            per_share=1.0 / costs,
+            recent_now=np.exp(-steps.sum(axis=1) / memory)[:, None],
+            recent_from=ago - begun,
+            recent=recent,
+            tail=variants.tail[members.variant],
+        )
+
+    def scores(self, shares: Floats) -> Floats:
+        """Scores at the end, (n_runs, n_members, n_tasks), for shares of (n_runs, n_segments, n_tasks)."""
+        return self._look(shares)[0]
+
+    def gradient(self, shares: Floats, towards: Floats) -> Floats:
+        """Mean over the members of the derivative of sum_i towards_i score_i by the shares, shaped as `shares`."""
+        _, by_z, by_recent, recent_slope = self._look(shares)
+        pull = towards * by_z  # (R, M, I)
+        # sum over members and tasks of pull * worth * rate
+        weighted = pull[..., None] * self.worth  # (R, M, I, S)
+        n_runs, n_members, n_tasks, n_segments = weighted.shape
+        flat = weighted.reshape(n_runs, n_members * n_tasks, n_segments).swapaxes(1, 2)
+        found = flat @ self.members.rate.reshape(n_runs, n_members * n_tasks, n_tasks) * self.per_share[:, None]
+        drawn = shares * self.per_share[:, None]
+        whole = drawn.sum(axis=2, keepdims=True)
+        step_share = drawn / whole
+        by = (towards * by_recent).sum(axis=1) * recent_slope  # (R, I) by the recent share at the end
+        inner = (by[:, None] - (by[:, None] * step_share).sum(axis=2, keepdims=True)) * self.recent_from[:, :, None]
+        found = found + n_members * 0.0 + inner * self.per_share[:, None] / whole
+        return found / n_members
+
+    def _look(self, shares: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        members = self.members
+        drawn = shares * self.per_share[:, None]  # (R, S, A)
+        n_runs, n_members, n_tasks = members.at.shape
+        rate = members.rate.reshape(n_runs, n_members * n_tasks, n_tasks)
+        each = (rate @ drawn.swapaxes(1, 2)).reshape(n_runs, n_members, n_tasks, -1)
+        z = self.keep * members.at + (each * self.worth).sum(axis=-1)
+        u, slope = value_and_slope(z, self.tail)
+        step_share = drawn / drawn.sum(axis=2, keepdims=True)
+        recent = self.recent_now * self.recent + (self.recent_from[:, :, None] * step_share).sum(axis=1)
+        mind, mind_slope = kept(recent)
+        held = 1.0 - members.interference * (1.0 - mind[:, None])
+        return (
+            members.start + members.span * u * held,
+            members.span * slope * held,
+            members.span * u * members.interference,
+            mind_slope,
+        )

@@ -1,0 +1,150 @@
+"""The shapes that a learning curve may have: every one is fitted, and each counts as much as its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..records import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """Shapes side by side, arrays of shape (n_variants,).
+
+    Attributes:
+        tail: exponent a of u(z) = 1 - (1 + z/a)^-a, whose slope at 0 is 1; inf is the saturating exponential.
+        fading: how often the experience would fall to 1/e within one budget, 0 for no forgetting.
+        plateau: fraction of the budget after which a batch teaches half of what it will, 0 for no plateau.
+        prior: log probability before any data.
+        streams: index into the distinct pairs of fading and plateau, which alone decide what is summed up.
+        pairs: those pairs, shape (n_pairs, 2).
+    """
+
+    tail: Floats
+    fading: Floats
+    plateau: Floats
+    prior: Floats
+    streams: Ints
+    pairs: Floats
+
+    @classmethod
+    def of(cls, shapes: list[tuple[float, float, float, float]]) -> Variants:
+        """From rows of tail, fading, plateau and prior probability (not normalised)."""
+        table = np.array(shapes, dtype=np.float64)
+        pairs, streams = np.unique(table[:, 1:3], axis=0, return_inverse=True)
+        odds = table[:, 3] / table[:, 3].sum()
+        return cls(table[:, 0], table[:, 1], table[:, 2], np.log(odds), streams.reshape(-1), pairs)
+
+
+VARIANTS = Variants.of(
+    [
+        (np.inf, 0.0, 0.0, 3.0),
+        (1.5, 0.0, 0.0, 2.0),
+        (0.6, 0.0, 0.0, 2.0),
+        (np.inf, 1.5, 0.0, 1.0),
+        (np.inf, 6.0, 0.0, 1.0),
+        (np.inf, 0.0, 0.08, 1.0),
+        (np.inf, 0.0, 0.2, 1.0),
+        (1.0, 0.0, 0.12, 1.0),
+    ]
+)
+"""Exponential and power curves, slow and fast forgetting, a short and a long plateau."""
+
+
+def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
+    """u(z) and du/dz; below 0 both go on as the straight line z. `tail` must broadcast against z.
+
+    >>> value_and_slope(np.array([-1.0, 0.0, 1.0]), np.array(1.0))
+    (array([-1. ,  0. ,  0.5]), array([1.  , 1.  , 0.25]))
+    """
+    above = np.maximum(z, 0.0)
+    bounded = np.isfinite(tail)
+    a = np.where(bounded, tail, 1.0)
+    depth = np.where(bounded, a * np.log1p(above / a), above)
+    left = np.exp(-np.minimum(depth, 700.0))
+    slope = np.where(bounded, left / (1.0 + above / a), left)
+    return 1.0 - left + np.minimum(z, 0.0), slope
+
+
+def experience(counts: Floats, total: Floats, variants: Variants) -> Floats:
+    """Batches that still count at each evaluation under every pair of fading and plateau.
+
+    x_a(t) = keep x_a(t-1) + ready * (batches of task a since the last evaluation) * (what of them is left), with
+    keep = exp(-fading * steps since then / budget) and ready = n^2 / (n^2 + (plateau * budget)^2).
+
+    Args:
+        counts: decisions for each task up to each evaluation, shape (n_runs, n_times, n_tasks).
+        total: steps of a whole budget, shape (n_runs,).
+
+    Returns:
+        Shape (n_runs, n_pairs, n_times, n_tasks), in units of the batches that equal shares give a task.
+    """
+    n_runs, n_times, n_tasks = counts.shape
+    fresh = np.diff(counts, axis=1, prepend=0.0)
+    steps = fresh.sum(axis=2)
+    found = np.empty((n_runs, len(variants.pairs), n_times, n_tasks))
+    unit = total[:, None] / n_tasks
+    end = np.cumsum(steps, axis=1)
+    for pair, (fading, plateau) in enumerate(variants.pairs):
+        gone = fading * steps / total[:, None]
+        keep, left = np.exp(-gone), average_keep(gone)
+        if plateau > 0:
+            left = left * mean_ready(end - steps, end, plateau * total[:, None])
+        gain = fresh * (left / unit)[:, :, None]
+        if fading > 0:
+            sum_ = np.zeros((n_runs, n_tasks))
+            for time in range(n_times):
+                sum_ = sum_ * keep[:, time, None] + gain[:, time]
+                found[:, pair, time] = sum_
+        else:
+            found[:, pair] = np.cumsum(gain, axis=1)
+    return found
+
+
+def average_keep(gone: Floats) -> Floats:
+    """Mean of exp(-x) for x from 0 to `gone`: what is left of batches spread evenly over an interval."""
+    safe = np.where(gone > 1e-9, gone, 1.0)
+    return np.where(gone > 1e-9, -np.expm1(-safe) / safe, 1.0)
+
+
+def mean_ready(start: Floats, end: Floats, half: Floats) -> Floats:
+    """Mean of n^2 / (n^2 + half^2) for n from `start` to `end`."""
+    width = np.maximum(end - start, 1e-9)
+    return np.clip(1.0 - half / width * (np.arctan(end / half) - np.arctan(start / half)), 0.0, 1.0)
+
+
+def recent_shares(counts: Floats, memory: Floats) -> Floats:
+    """Exponentially weighted recent shares at each evaluation, from equal ones on, shape (n_runs, n_times, n_tasks).
+
+    Args:
+        counts: decisions for each task up to each evaluation, shape (n_runs, n_times, n_tasks).
+        memory: steps over which shares are averaged, shape (n_runs,).
+    """
+    n_runs, n_times, n_tasks = counts.shape
+    found = np.empty((n_runs, n_times, n_tasks))
+    recent, before = np.full((n_runs, n_tasks), 1.0 / n_tasks), np.zeros((n_runs, n_tasks))
+    for time in range(n_times):
+        fresh = counts[:, time] - before
+        steps = fresh.sum(axis=1)
+        left = np.exp(-steps / memory)[:, None]
+        recent = left * recent + (1.0 - left) * fresh / np.maximum(steps, 1.0)[:, None]
+        found[:, time], before = recent, counts[:, time]
+    return found
+
+
+HALF_SHARE = 0.25
+"""Recent share, as a multiple of the equal share, at which half of what interference can take is taken."""
+
+
+def kept(recent: Floats) -> tuple[Floats, Floats]:
+    """How far a task is kept in mind by its recent share, 1 at the equal share or above 0 below, and the slope.
+
+    m(r) = min(r (e + h) / (e (r + h)), 1 at most a little above) with e the equal share and h = HALF_SHARE e; it is 1
+    at r = e, so that equal shares are the reference.
+    """
+    n_tasks = recent.shape[-1]
+    half = HALF_SHARE / n_tasks
+    factor = 1.0 + half * n_tasks
+    return factor * recent / (recent + half), factor * half / (recent + half) ** 2
