@@ -86,14 +86,14 @@ L1 = [
 
 META_RTL = [
     Row(
-        MetaRtl(rate=0.5, exploration=0.1),
+        MetaRtl(rate=0.5, exploration=0.1, feedback="evaluations"),
         tasks(2),
         [Observe([0, 0], {"trial_gain": [0.3, 0.1]})],
         mixed(shares(exp(0.125), exp(-0.125)), 0.1),
         "by hand: R / s = (1.5, 0.5), z (R - mean) = (1/4, -1/4)",
     ),
     Row(
-        MetaRtl(rate=0.5, exploration=0.0, feedback="reward"),
+        MetaRtl(rate=0.5, exploration=0.0),
         tasks(2),
         [Update(0, 1.0), Update(1, 3.0)],
         # The first reward is its own baseline. Then b = 1, s = 0.9 + 0.3 and the step is 0.5 (2 / 1.2) (-1/2, 1/2).

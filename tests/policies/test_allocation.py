@@ -170,7 +170,7 @@ def test_aioli_recovers_a_linear_law():
 
 
 def test_meta_rtl_leaves_tasks_alone_that_were_not_tried():
-    policy = MetaRtl(exploration=0.0)
+    policy = MetaRtl(exploration=0.0, feedback="evaluations")
     policy.reset(THREE)
     policy.observe(evaluation([0] * 3, trial_gain=[0.3, 0.1, np.nan]))
     p = policy.probabilities(Context.start(3))[0]
@@ -190,7 +190,7 @@ def test_evaluations_without_the_measurement_are_refused():
         (DoGE(), "gradient_inner"),
         (Pike(), "gradient_norm"),
         (MultiDds(), "gradient_alignment"),
-        (MetaRtl(), "trial_gain"),
+        (MetaRtl(feedback="evaluations"), "trial_gain"),
         (L1AMtrl(relevance="evaluation"), "relevance"),
     ):
         policy.reset(THREE)

@@ -62,7 +62,7 @@ class Ado(Policy):
         "Jiang et al. 2024, arXiv 2410.11820 (text could not be checked), and from its released code: yidingjiang/ado "
         "src/data_selectors/ado.py"
     )
-    complexity = "O(K); a fit of all K laws every `refit` updates: about 25 ms at K = 5, 40 ms at K = 9"
+    complexity = "O(K); a fit of all laws every `refit` updates: about 50 ms at K = 5, 80 ms at K = 9, per run"
     derived = frozenset({"tasks_", "prior_"})
 
     prior: Shares | None = None

