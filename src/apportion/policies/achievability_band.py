@@ -29,7 +29,7 @@ class AchievabilityBand(Wrapper):
     lie in the band, those nearest to its middle join. p = (1 - e) q + e p_inside, q being p_inside restricted to them.
 
     With `feedback="evaluations"` rates are the held-out scores, which must be in [0, 1]; with `feedback="reward"` they
-    are the mean rewards of the last `every` decisions, which must be success rates (signal `success`), as in the code.
+    are the mean rewards of the last `every` decisions, as in the code, and rewards must be success rates in [0, 1].
     Rates are held 0.001 away from 0 and 1 (ours). It fails where tasks do not learn together, so that a common shift
     moves the wrong ones.
 

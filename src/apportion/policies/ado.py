@@ -58,6 +58,7 @@ class Ado(Policy):
     name = "ado"
     family = "mixing"
     needs = frozenset({"reward"})
+    usual_signal = "loss"
     source = (
         "Jiang et al. 2024, arXiv 2410.11820 (text could not be checked), and from its released code: yidingjiang/ado "
         "src/data_selectors/ado.py"

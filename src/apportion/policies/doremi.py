@@ -47,6 +47,7 @@ class DoReMi(Policy):
     name = "doremi"
     family = "mixing"
     needs = frozenset({"reward"})
+    usual_signal = "excess_loss"
     source = (
         "Xie et al. 2023, arXiv 2305.10429, algorithm 1, and from its released code: sangmichaelxie/doremi "
         "doremi/trainer.py; drawing from the weights is ours"

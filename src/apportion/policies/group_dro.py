@@ -47,6 +47,7 @@ class GroupDro(Policy):
     name = "group_dro"
     family = "mixing"
     needs = frozenset({"reward"})
+    usual_signal = "loss"
     source = (
         "Sagawa et al. 2020, arXiv 1911.08731, algorithm 1, and from its released code: kohpangwei/group_DRO loss.py; "
         "drawing from q is ours"

@@ -23,7 +23,7 @@ class MetaRtl(Policy):
         evaluations  w_j <- memory w_j + rate z_j (R_j - sum_i z_i R_i)       one step per evaluation
 
     b being a running mean of the rewards before. The first learns from real updates: the reward must be the gain of the
-    target (signal `target_prediction_gain`). The second is closer to the paper and needs `evaluation.trial_gain`: for
+    target (signal `target_gain`). The second is closer to the paper and needs `evaluation.trial_gain`: for
     every task, the decrease of the held-out loss of the objective by a trial update that is then undone, the
     counterfactual "what if I had trained on this one".
 
@@ -49,6 +49,7 @@ class MetaRtl(Policy):
     name = "meta_rtl"
     family = "allocation"
     needs = frozenset({"reward"})
+    usual_signal = "target_gain"
     source = (
         "after Fu et al. 2024, arXiv 2409.19075 (abstract read; update rule could not be checked; logits in place of "
         "its LSTM)"

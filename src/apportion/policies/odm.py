@@ -53,6 +53,7 @@ class Odm(Policy):
     name = "odm"
     family = "mixing"
     needs = frozenset({"reward"})
+    usual_signal = "loss"
     source = (
         "Albalak et al. 2023, arXiv 2312.02406, algorithm 1 (from memory; text could not be checked); code_*: from its "
         "released code: alon-albalak/online-data-mixing megatron/data/data_sampling_utils.py"

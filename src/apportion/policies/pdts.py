@@ -56,6 +56,7 @@ class Pdts(Policy):
     name = "pdts"
     family = "allocation"
     needs = frozenset({"reward"})
+    usual_signal = "loss"
     source = (
         "after its released code: thu-rllab/PDTS RL/DR (Gaussian process in place of its neural process); the paper, "
         "Qu et al. 2025, could not be checked"
