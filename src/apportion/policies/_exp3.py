@@ -1,0 +1,43 @@
+"""What the policies of the EXP3 family share."""
+
+import numpy as np
+
+from .._check import check_integer
+from ..records import Floats, Ints
+
+TINY = 1e-12
+"""The smallest propensity that rewards are divided by."""
+
+
+def check_horizon(horizon: int | None) -> None:
+    """Refuse a horizon that is not a number of decisions.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is below 1.
+    """
+    if horizon is not None:
+        check_integer("horizon", horizon, low=1)
+
+
+def horizons(horizon: int | None, steps: Ints) -> Floats:
+    """The horizon T that learning rates are made for, shape (n_runs, 1).
+
+    Without a given one, the doubling trick: the first power of two above the number of rewards so far.
+    """
+    if horizon is not None:
+        return np.full((len(steps), 1), float(horizon))
+    return np.ldexp(1.0, np.frexp(steps.astype(np.float64))[1])[:, None]
+
+
+def weighted(chosen: Ints, probabilities: Floats, reward: Floats, low: float, high: float) -> Floats:
+    """Rewards clipped to [low, high] and divided by their propensities, 0 for tasks not drawn, (n_runs, n_tasks)."""
+    at = (np.arange(len(chosen)), chosen)
+    gains = np.zeros(probabilities.shape)
+    gains[at] = np.minimum(np.maximum(reward, low), high) / np.maximum(probabilities[at], TINY)
+    return gains
+
+
+def centred(log_weights: Floats) -> Floats:
+    """The same weights with 1 as the largest: only ratios matter, and so they never overflow."""
+    return log_weights - np.maximum.reduce(log_weights, axis=1, keepdims=True)
