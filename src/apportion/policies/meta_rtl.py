@@ -55,8 +55,8 @@ class MetaRtl(Policy):
         "its LSTM)"
     )
 
-    rate: float = 0.5
-    memory: float = 1.0
+    rate: float = 0.1
+    memory: float = 0.99
     feedback: Literal["reward", "evaluations"] = "reward"
     exploration: float = 0.05
 
@@ -121,6 +121,6 @@ class MetaRtl(Policy):
 
     @classmethod
     def examples(cls) -> Iterator[Self]:
-        """By rewards with fading memory, and by trial updates."""
-        yield cls(memory=0.99, rate=0.1)
-        yield cls(feedback="evaluations")
+        """By rewards, and by trial updates without fading."""
+        yield cls()
+        yield cls(feedback="evaluations", rate=0.5, memory=1.0)
