@@ -158,6 +158,9 @@ class Evaluation:
         measured: further values per task by name, each (n_runs, n_tasks), NaN where not measured; `loss` is the
             held-out loss. Policies ask for them by `evaluation.NAME` in `needs`.
         progress: fraction of the budget used, shape (n_runs,).
+        examples: training examples consumed by each task so far, shape (n_runs, n_tasks); None where it is not known.
+        costs: fraction of the budget spent on each task so far, without evaluations, shape (n_runs, n_tasks); None where
+            it is not known.
     """
 
     step: int
@@ -165,6 +168,8 @@ class Evaluation:
     counts: Ints
     measured: Mapping[str, Floats] = field(default_factory=dict[str, Floats])
     progress: Floats = field(default_factory=lambda: np.zeros(1))
+    examples: Floats | None = None
+    costs: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +204,7 @@ class Logged:
             raise ValueError(
                 f"`probabilities` must have the shape ({n_rounds}, {n_tasks}), got {self.probabilities.shape}."
             )
-        if n_rounds and not (0 <= self.chosen.min() and self.chosen.max() < n_tasks):
+        if n_rounds and not (self.chosen.min() >= 0 and self.chosen.max() < n_tasks):
             raise ValueError(
                 f"`chosen` must be from 0 to {n_tasks - 1}, got {self.chosen.min()} to {self.chosen.max()}."
             )

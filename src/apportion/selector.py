@@ -312,6 +312,8 @@ class Selector:
             counts=self._ledger.counts.copy(),
             measured={name: self._row(values) for name, values in extra.items()},
             progress=np.array([min(self.spent / self.budget.amount, 1.0)]),
+            examples=self._ledger.examples.copy(),
+            costs=self._ledger.costs / self.budget.amount,
         )
         credits_: list[list[float]] = []
         waiting, self._uncredited = self._uncredited, []

@@ -347,6 +347,8 @@ class _Runs:
             counts=context.counts.copy(),
             measured=measured,
             progress=context.progress,
+            examples=context.examples.copy(),
+            costs=context.costs / context.budget,
         )
         waiting, self._waiting = self._waiting, []
         if self.signal is not None and self._deferred:
