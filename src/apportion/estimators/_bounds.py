@@ -42,3 +42,11 @@ def to_unit(scores: Floats, low: float, high: float) -> Floats:
 def from_unit(lower: float, upper: float, low: float, high: float) -> tuple[float, float]:
     """An interval on [0, 1] mapped to [low, high]."""
     return low + lower * (high - low), low + upper * (high - low)
+
+
+def standardised(scores: Floats) -> tuple[Floats, float, float]:
+    """Scores as deviations in [-1, 1], with the mean and the scale to undo that: squares then never overflow."""
+    mean = float(scores.mean())
+    deviations = scores - mean
+    scale = float(np.abs(deviations).max())
+    return (deviations / scale if scale > 0 else deviations), mean, scale

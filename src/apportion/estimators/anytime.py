@@ -150,28 +150,31 @@ def _lower_ends(observations: Floats, rounds: Ints, tail: float) -> Floats:
     return (totals[rounds - 1] - boundary(variances[rounds - 1], tail)) / rounds
 
 
-def boundary(variance: Floats, tail: float, *, rho: float = 1.0) -> Floats:
+def boundary(variance: Floats, tail: float, *, rho: float = 10.0) -> Floats:
     """The sum that the mixture supermartingale lets pass with probability `tail` at most, for each variance process.
 
     Solves m(s, v) = 1 / tail for s, m(s, v) = e^(s+v) rho^rho gamma(v + rho, s + v + rho) / ((s + v + rho)^(v + rho)
     gamma(rho, rho)), with gamma(a, x) the lower incomplete gamma function. m increases in s.
     """
     constant = rho * np.log(rho) - special.gammaln(rho) - np.log(special.gammainc(rho, rho))
-    depth = -np.log(tail)
-    shape = variance + rho
+    depth, shape = -np.log(tail), variance + rho
 
-    def wealth(s: Floats) -> Floats:
+    def wealth(s: Floats) -> tuple[Floats, Floats]:
+        """Ln m and its derivative in s."""
         place = s + shape
-        incomplete = special.gammaln(shape) + np.log(special.gammainc(shape, place))
-        return s + variance + constant - shape * np.log(place) + incomplete
+        regular = special.gammainc(shape, place)
+        density = np.exp((shape - 1.0) * np.log(place) - place - special.gammaln(shape))
+        height = s + variance + constant - shape * np.log(place) + special.gammaln(shape) + np.log(regular)
+        return height, 1.0 - shape / place + density / regular
 
-    least = np.zeros_like(variance)
-    most = np.sqrt(2.0 * shape * depth) + depth + 1.0
-    while (short := wealth(most) < depth).any():
-        most = np.where(short, 2.0 * most, most)
-    for _ in range(60):
-        middle = (least + most) / 2.0
-        enough = wealth(middle) >= depth
-        most = np.where(enough, middle, most)
-        least = np.where(enough, least, middle)
-    return most
+    # ln m is convex in s, as the logarithm of a mixture of exponentials: from above, Newton's steps stay above.
+    s = np.sqrt(2.0 * shape * depth) + depth + 1.0
+    while (short := wealth(s)[0] < depth).any():
+        s = np.where(short, 2.0 * s, s)
+    for _ in range(50):
+        height, rate = wealth(s)
+        step = np.maximum((height - depth) / rate, 0.0)
+        s = s - step
+        if not (step > 1e-12 * s).any():
+            break
+    return s

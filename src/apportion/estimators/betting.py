@@ -61,7 +61,7 @@ def betting(scores: Floats, *, confidence: float = 0.95, low: float, high: float
 def _richest(unit: Floats, stakes: Floats, depth: float) -> float:
     """The largest m against which a gambler on scores above it gets rich; wealth falls with m, so bisection works."""
     least, most = 0.0, 1.0
-    for _ in range(48):
+    for _ in range(32):
         middle = (least + most) / 2.0
         bets = np.minimum(stakes, _TRUNCATION / middle)
         wealth = np.cumsum(np.log1p(bets * (unit - middle)))

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._check import check_integer
 from ..records import Floats
-from ._bounds import UNKNOWN, check_confidence, usable
+from ._bounds import UNKNOWN, check_confidence, standardised, usable
 
 _EXACT = 4096
 _TAIL = 256
@@ -50,9 +50,9 @@ def bootstrap(
     check_integer("n_resamples", n_resamples, low=100)
     if not usable(scores):
         return UNKNOWN
-    rng = np.random.default_rng(seed)
-    draw = _resampled if scores.size <= _EXACT else _resampled_in_cells
-    return percentiles(draw(scores, n_resamples, rng), confidence)
+    unit, mean, scale = standardised(scores)
+    draw = _resampled if unit.size <= _EXACT else _resampled_in_cells
+    return percentiles(mean + scale * draw(unit, n_resamples, np.random.default_rng(seed)), confidence)
 
 
 def percentiles(means: Floats, confidence: float) -> tuple[float, float]:

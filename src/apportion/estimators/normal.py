@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 from ..records import Floats
-from ._bounds import UNKNOWN, check_confidence, usable
+from ._bounds import UNKNOWN, check_confidence, standardised, usable
 
 
 def normal(scores: Floats, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -36,11 +36,6 @@ def normal(scores: Floats, *, confidence: float = 0.95) -> tuple[float, float]:
     check_confidence(confidence)
     if not usable(scores):
         return UNKNOWN
-    mean = float(scores.mean())
-    half = normal_half_width(float(scores.std(ddof=1)), scores.size, confidence)
+    unit, mean, scale = standardised(scores)
+    half = scale * float(special.stdtrit(unit.size - 1, 0.5 + confidence / 2.0) * unit.std(ddof=1) / np.sqrt(unit.size))
     return mean - half, mean + half
-
-
-def normal_half_width(deviation: float, n_rounds: int, confidence: float) -> float:
-    """Half the width of a t-interval: t_(n-1) s / sqrt(n)."""
-    return float(special.stdtrit(n_rounds - 1, 0.5 + confidence / 2.0)) * deviation / float(np.sqrt(n_rounds))
