@@ -20,13 +20,13 @@ def check_horizon(horizon: int | None) -> None:
         check_integer("horizon", horizon, low=1)
 
 
-def horizons(horizon: int | None, steps: Ints) -> Floats:
-    """The horizon T that learning rates are made for, shape (n_runs, 1).
+def horizons(horizon: int | None, steps: Ints) -> float | Floats:
+    """The horizon T that learning rates are made for: the one given, or one for each run, shape (n_runs, 1).
 
     Without a given one, the doubling trick: the first power of two above the number of rewards so far.
     """
     if horizon is not None:
-        return np.full((len(steps), 1), float(horizon))
+        return float(horizon)
     return np.ldexp(1.0, np.frexp(steps.astype(np.float64))[1])[:, None]
 
 

@@ -72,7 +72,7 @@ class Exp3P(Policy):
         self.log_weights_ = np.zeros((n_runs, len(tasks)))
         self.steps_ = np.zeros(n_runs, dtype=np.int64)
 
-    def _gamma(self, horizon: Floats) -> float | Floats:
+    def _gamma(self, horizon: float | Floats) -> float | Floats:
         if self.gamma is not None:
             return self.gamma
         n_tasks = self.log_weights_.shape[1]

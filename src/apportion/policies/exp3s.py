@@ -10,8 +10,8 @@ import numpy as np
 from .._check import check_number
 from ..records import Context, Floats, Ints, Task
 from ._base import Policy
-from ._choice import explore, mask_of, softmax
-from ._exp3 import centred, check_horizon, horizons, weighted
+from ._choice import explore, mask_of, normalised
+from ._exp3 import TINY, check_horizon, horizons
 
 
 @dataclass(kw_only=True)
@@ -21,7 +21,8 @@ class Exp3S(Policy):
     w_i <- w_i * exp(gamma * x_i / K) + (e * alpha / K) * sum_j w_j, where x_i = r / p_i for the task drawn and 0 for
     the others. From a horizon T with so many switches of the best task, alpha = 1 / T and
     gamma = min(1, sqrt(K (switches * ln(K T) + e) / ((e - 1) T))); without one, T is the first power of two above the
-    rewards so far. Weights are kept as logarithms with 0 as the largest, so runs of any length are safe.
+    rewards so far. Weights are kept with 1 as their sum, and none falls below its share, so runs of any length
+    are safe.
 
     Expects rewards in [0, 1] and clips others into it, so rescale them first. It fails in short runs: with T below some
     hundred decisions per task gamma is so large that it is close to uniform.
@@ -71,28 +72,32 @@ class Exp3S(Policy):
     def reset(self, tasks: Sequence[Task], n_runs: int = 1) -> None:
         """Equal weights."""
         self.tasks_ = tuple(tasks)
-        self.log_weights_ = np.zeros((n_runs, len(tasks)))
+        self.weights_ = np.full((n_runs, len(tasks)), 1.0 / len(tasks))
         self.steps_ = np.zeros(n_runs, dtype=np.int64)
 
-    def _gamma(self, horizon: Floats) -> float | Floats:
-        if self.gamma is not None:
-            return self.gamma
-        n_tasks = self.log_weights_.shape[1]
+    def _rates(self) -> tuple[float | Floats, float | Floats]:
+        """The rates gamma and alpha, one for all runs or shape (n_runs, 1)."""
+        if self.gamma is not None and self.alpha is not None:
+            return self.gamma, self.alpha
+        n_tasks, horizon = self.weights_.shape[1], horizons(self.horizon, self.steps_)
         rate = n_tasks * (self.switches * np.log(n_tasks * horizon) + math.e) / (math.e - 1.0)
-        return np.minimum(1.0, np.sqrt(rate / horizon))
+        gamma = np.minimum(1.0, np.sqrt(rate / horizon)) if self.gamma is None else self.gamma
+        return gamma, 1.0 / horizon if self.alpha is None else self.alpha
 
     def probabilities(self, context: Context) -> Floats:
-        """Softmax of the log-weights, mixed with gamma of uniform, shape (n_runs, n_tasks)."""
-        gamma = self._gamma(horizons(self.horizon, self.steps_))
+        """The weights, mixed with gamma of uniform, shape (n_runs, n_tasks)."""
         mask = mask_of(context)
-        return explore(softmax(self.log_weights_, mask), gamma, mask)
+        shares = self.weights_ if mask is None else normalised(np.where(mask, self.weights_, 0.0))
+        return explore(shares, self._rates()[0], mask)
 
     def update(self, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
         """Raise the weight of the task drawn, then give every task its share of all weights before."""
-        n_tasks = probabilities.shape[1]
-        horizon = horizons(self.horizon, self.steps_)
-        alpha = 1.0 / horizon if self.alpha is None else self.alpha
-        raised = self.log_weights_ + self._gamma(horizon) * weighted(chosen, probabilities, reward, 0.0, 1.0) / n_tasks
-        total = np.exp(self.log_weights_).sum(axis=1, keepdims=True)
-        self.log_weights_ = centred(np.logaddexp(raised, np.log(math.e * alpha / n_tasks * total)))
+        n_tasks, at = probabilities.shape[1], (np.arange(len(chosen)), chosen)
+        gamma, alpha = self._rates()
+        gains = np.minimum(np.maximum(reward, 0.0), 1.0) / np.maximum(probabilities[at], TINY)
+        # At most 1 for own decisions; for a foreign one of tiny propensity the exponential must not overflow.
+        exponent = np.minimum(np.ravel(gamma) * gains / n_tasks, 700.0)
+        weights = self.weights_ + math.e * alpha / n_tasks
+        weights[at] += self.weights_[at] * np.expm1(exponent)
+        self.weights_ = normalised(weights)
         self.steps_ += 1
