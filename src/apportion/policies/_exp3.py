@@ -4,6 +4,7 @@ import numpy as np
 
 from .._check import check_integer
 from ..records import Floats, Ints
+from ._choice import largest
 
 TINY = 1e-12
 """The smallest propensity that rewards are divided by."""
@@ -40,4 +41,4 @@ def weighted(chosen: Ints, probabilities: Floats, reward: Floats, low: float, hi
 
 def centred(log_weights: Floats) -> Floats:
     """The same weights with 1 as the largest: only ratios matter, and so they never overflow."""
-    return log_weights - np.maximum.reduce(log_weights, axis=1, keepdims=True)
+    return log_weights - largest(log_weights)
