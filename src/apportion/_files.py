@@ -1,13 +1,13 @@
 """Files that are never half written."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path, None, None]:
     """A place beside `path` to write to; renamed to `path` at the end, so that readers never see a part.
 
     Raises:

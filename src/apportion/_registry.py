@@ -6,9 +6,11 @@ import ast
 import importlib.util
 import inspect
 import sys
+import zlib
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
 from ._check import nearest
@@ -21,6 +23,30 @@ def exported(namespace: Mapping[str, Any], base: type[C]) -> list[type[C]]:
     """The subclasses of `base` that have a name among the values of a module's namespace, sorted by name."""
     found = (item for item in namespace.values() if isinstance(item, type) and issubclass(item, base) and item.name)
     return sorted(found, key=lambda cls: cls.name)
+
+
+def import_file(path: str) -> ModuleType:
+    """A user's own Python file as a module; run once, however often it is asked for.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise ValueError(f"there is no file {path!r}.")
+    name = f"_apportion_user_{file.stem}_{zlib.crc32(str(file).encode()):08x}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, file)
+        if spec is None or spec.loader is None:
+            raise ValueError(f"{path!r} cannot be imported as Python.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
 
 
 class Registry(Generic[C]):
@@ -62,22 +88,7 @@ class Registry(Generic[C]):
         )
 
     def _from_file(self, path: str, name: str) -> type[C]:
-        file = Path(path).resolve()
-        if not file.is_file():
-            raise ValueError(f"there is no file {path!r} to take the {self.kind} {name!r} from.")
-        module_name = f"_apportion_user_{file.stem}_{abs(hash(str(file)))}"
-        if module_name not in sys.modules:
-            module_spec = importlib.util.spec_from_file_location(module_name, file)
-            if module_spec is None or module_spec.loader is None:
-                raise ValueError(f"{path!r} cannot be imported as Python.")
-            module = importlib.util.module_from_spec(module_spec)
-            sys.modules[module_name] = module
-            try:
-                module_spec.loader.exec_module(module)
-            except BaseException:
-                del sys.modules[module_name]
-                raise
-        found = getattr(sys.modules[module_name], name, None)
+        found = getattr(import_file(path), name, None)
         if found is None:
             raise ValueError(f"{path!r} does not define {name!r}.")
         return self._checked(found, f"{path}:{name}")

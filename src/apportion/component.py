@@ -18,8 +18,8 @@ class Component:
     A subclass is a dataclass. Its fields are stored as given and checked in `__post_init__`; `reset` makes the state.
     In return it gets a registered name, its parameters as data, a copy without state, and saving and loading of state.
 
-    State may hold numpy arrays, numbers, strings, None, and lists, tuples, deques and dicts of those. Numpy arrays keep the
-    runs on their first axis.
+    State may hold numpy arrays, numbers, strings, None, and lists, tuples, deques and dicts of those. Numpy arrays keep
+    the runs on their first axis.
     """
 
     name: ClassVar[str] = ""
@@ -97,7 +97,7 @@ class Component:
         }
 
     def take_rows(self, rows: np.ndarray[Any, Any]) -> list[tuple[Any, str, Any]]:
-        """Copies of the state of some runs; `put_rows` restores them. For updates that concern only a part of the runs."""
+        """Copies of the state of some runs, for `put_rows` to restore after an update that concerned only the others."""
         saved: list[tuple[Any, str, Any]] = [
             (self, key, value[rows].copy()) for key, value in self._state().items() if isinstance(value, np.ndarray)
         ]

@@ -88,7 +88,7 @@ class Constraints:
             lower[names.index(name)] = upper[names.index(name)] = 0.0
         for index in np.flatnonzero(lower > upper):
             raise ConstraintError(
-                f"task {names[index]!r} has the floor {lower[index]:g} above its cap {upper[index]:g}: lower one of them."
+                f"task {names[index]!r} has the floor {lower[index]:g} above its cap {upper[index]:g}: change one."
             )
         if lower.sum() > 1 + 1e-12:
             raise ConstraintError(
@@ -121,8 +121,8 @@ def project(probabilities: Floats, lower: Floats, upper: Floats, available: Bool
 
     Nearest in Kullback-Leibler divergence: q_i = clip(c p_i, lower_i, upper_i) with the one c for which q sums to 1, so
     tasks that touch no bound keep their ratios (Krichene et al. 2015, "Efficient Bregman projections onto the simplex",
-    section III; could not be checked). A task with p_i = 0 gets its floor and no more, unless all others are at their caps:
-    what remains is then shared equally by the tasks with room.
+    section III; could not be checked). A task with p_i = 0 gets its floor and no more, unless all others are at their
+    caps: what remains is then shared equally by the tasks with room.
 
     Where the available tasks cannot fill the budget under their caps (others were exhausted), the caps of the available
     ones are given up for that step, and where their floors exceed it, floors are scaled down: something must be drawn.

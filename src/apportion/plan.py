@@ -85,8 +85,8 @@ def make_plan(
         check_number("evaluate_every", evaluate_every, low=0.0, low_open=True)
         if evaluation_cost >= budget:
             raise ValueError(
-                f"one evaluation costs {evaluation_cost:g} {selector.budget.unit}, the whole budget is {budget:g}: raise "
-                f"the budget, or evaluate on fewer examples."
+                f"one evaluation costs {evaluation_cost:g} {selector.budget.unit}, the whole budget is {budget:g}: "
+                f"raise the budget, or evaluate on fewer examples."
             )
     charged = 0.0 if evaluate_every is None else min(evaluation_cost * np.floor(budget / evaluate_every), budget)
     batch = np.array([batch_sizes[name] for name in names])

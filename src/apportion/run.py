@@ -68,6 +68,14 @@ class RunDirectory:
             raise FileNotFoundError(f"'{run.path}' holds no run: it has no {run.config_path.name}.")
         return run
 
+    def discard(self) -> None:
+        """Remove what was written for a run that could not start, and the folder if nothing else is in it."""
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        for file in (self.config_path, self.log_path):
+            file.unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
     @property
     def config_path(self) -> Path:
         """The configuration."""
@@ -172,7 +180,7 @@ _LIMIT = 2**63
 
 
 def _big(value: Any) -> Any:
-    """Integers beyond 64 bits, of which the state of a random generator is made, as text: JSON readers differ on them."""
+    """Integers beyond 64 bits, such as the state of a random generator, as text: JSON readers differ on them."""
     if isinstance(value, Mapping):
         return {key: _big(item) for key, item in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, (list, tuple)):

@@ -6,6 +6,7 @@ from .. import __version__
 from .check import check
 from .listing import list_app
 from .log import log_app
+from .train import train
 
 app = typer.Typer(
     name="apportion",
@@ -29,6 +30,7 @@ def root(
     """Decides how much of a training budget each task of a multitask model gets, and says what it bought."""
 
 
+app.command()(train)
 app.command()(check)
 app.add_typer(list_app, name="list")
 app.add_typer(log_app, name="log")

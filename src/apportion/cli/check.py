@@ -19,10 +19,33 @@ def check(
     """Check a configuration or a decision log before anything is spent on it. Exit code 1 if something is odd."""
     with one_sentence():
         if path.suffix == ".toml":
-            findings = check_config(path, as_json)
+            findings = _check_config(path, as_json)
         else:
             findings = _check_log(read_log(find_log(path)), path, as_json)
     raise typer.Exit(FINDING if findings else 0)
+
+
+def _check_config(path: Path, as_json: bool) -> list[str]:
+    from ..config import load_config  # torch is loaded only where a configuration is checked
+    from .train import make_trainer, print_plan
+
+    config = load_config(path)
+    trainer = make_trainer(config)
+    plan = trainer.plan()
+    findings = [f"{task.name}: {task.note}" for task in plan.tasks if "may never" in task.note]
+    if as_json:
+        print_json({"config": config.model_dump(mode="json", exclude_none=True), "plan": plan, "findings": findings})
+        return findings
+    print_plan(config, trainer)
+    _print_findings(findings)
+    return findings
+
+
+def _print_findings(findings: list[str]) -> None:
+    for finding in findings:
+        console.print(f"finding: {finding}", style="yellow", markup=False)
+    if not findings:
+        console.print("nothing odd found")
 
 
 def _check_log(log: Log, path: Path, as_json: bool) -> list[str]:
@@ -73,8 +96,5 @@ def _check_log(log: Log, path: Path, as_json: bool) -> list[str]:
     console.print(
         make_table(columns, rows, title=f"{path}: {data.n_rounds:,} decisions, {len(log.evaluations)} evaluations")
     )
-    for finding in findings:
-        console.print(f"finding: {finding}", style="yellow", markup=False)
-    if not findings:
-        console.print("nothing odd found")
+    _print_findings(findings)
     return findings

@@ -32,6 +32,8 @@ class Policy(Component, ABC):
 
     family: ClassVar[Family] = "static"
     complexity: ClassVar[str] = "O(K)"
+    usual_signal: ClassVar[str] = ""
+    """The signal that commands give a policy which needs rewards, where the user names none."""
     static: ClassVar[bool] = False
     """True if the probabilities depend on the tasks alone: drivers then ask once."""
     ordered: ClassVar[bool] = False

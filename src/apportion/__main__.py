@@ -1,0 +1,5 @@
+"""`python -m apportion` is the command `apportion`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,266 @@
+"""`apportion train`: one model, many tasks, one budget."""
+
+from __future__ import annotations
+
+import platform
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import typer
+
+from .. import __version__
+from .._files import write_file
+from ..budget import Budget
+from ..loader import WHEN_EXHAUSTED
+from ..policies import Policy, policies
+from ..run import RunDirectory
+from ..signals import signals
+from ._output import console, errors, make_table, one_sentence, print_json
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..training import Trainer, TrainResult
+
+
+def train(
+    config: str = typer.Argument("", help="A configuration (.toml), or a taskset: digits, glue, superglue."),
+    policy: str = typer.Option("", help="Policy: a name, 'name(key=value)', or FILE.py:CLASS."),
+    signal: str = typer.Option("", help="Signal, likewise; left out, the usual one of the policy."),
+    seed: int | None = typer.Option(None, help="Seed of everything that is random."),
+    budget: float | None = typer.Option(None, help="How much to spend, in the unit of the budget."),
+    unit: str = typer.Option("", help="Unit of the budget: steps, examples, tokens or seconds."),
+    data_dir: Path | None = typer.Option(None, help="Folder with the data of the taskset."),
+    setting: list[str] = typer.Option([], "--set", help="Any key of a configuration, as KEY=VALUE; may be repeated."),
+    out: Path | None = typer.Option(None, "--out", "-o", help="Directory of the run; left out, a name under runs/."),
+    resume: bool = typer.Option(False, help="Continue the run in --out exactly where its last checkpoint stood."),
+    migrate: bool = typer.Option(False, help="With --resume: accept other tasks, policy, constraints or budget."),
+    as_json: bool = typer.Option(False, "--json", help="Print the summary as JSON."),
+) -> None:
+    """Train one model on many tasks under one budget, and log every decision."""
+    given = {
+        "policy": policy or None,
+        "signal": signal or None,
+        "seed": seed,
+        "budget.amount": budget,
+        "budget.unit": unit or None,
+        "taskset.data_dir": None if data_dir is None else str(data_dir),
+    }
+    overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    with one_sentence():
+        overrides |= dict(_parsed(text) for text in setting)
+        if migrate and not resume:
+            raise ValueError("`--migrate` changes a run that is resumed: add `--resume`.")
+        chosen = _configuration(config, overrides, out, resume)
+        place = out or _default_place(chosen)
+        summary = run_training(chosen, place, resume=resume, migrate=migrate, quiet=as_json)
+    if as_json:
+        print_json(summary)
+
+
+def run_training(
+    config: Config, place: Path, *, resume: bool = False, migrate: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Run, or go on with, the training run in a directory; gives its summary.
+
+    Raises:
+        ValueError, OSError, ApportionError: see `Trainer`.
+    """
+    run = RunDirectory.open(place) if resume else RunDirectory.create(place, config=config.to_toml())
+    if resume and run.summary_path.is_file() and not migrate:
+        summary = run.summary()
+        if not quiet:
+            console.print(f"'{place}' has finished; nothing to do.", markup=False, soft_wrap=True)
+            print_scores(summary)
+        return summary
+    from ._live import LiveView  # torch is loaded only where something is trained
+
+    view = LiveView(errors if quiet else console)
+    if resume and not run.checkpoints:
+        # Killed before its first checkpoint: the little that was logged will be repeated exactly.
+        run.log_path.unlink(missing_ok=True)
+    try:
+        trainer = make_trainer(config, run, view)
+        if not run.checkpoints:
+            trainer.save()
+    except BaseException:
+        if not resume:
+            run.discard()
+        raise
+    try:
+        if resume:
+            trainer.resume(migrate=migrate)
+            if migrate:
+                write_file(run.config_path, config.to_toml().encode())
+        if not quiet:
+            print_plan(config, trainer)
+        result = trainer.run()
+    finally:
+        view.stop()
+    summary = summarise(config, trainer, result)
+    run.write_summary(summary)
+    if not quiet:
+        print_scores(summary)
+        console.print(f"log, checkpoints and summary: {place}", markup=False, soft_wrap=True)
+    return summary
+
+
+def make_trainer(config: Config, run: RunDirectory | None = None, *callbacks: Any) -> Trainer:
+    """The trainer that a configuration describes; without a run directory it writes no file."""
+    from ..training import Trainer
+
+    policy = policies.make(config.policy)
+    budget = config.make_budget()
+    return Trainer(
+        config.make_taskset(),
+        policy=policy,
+        signal=signal_of(config, policy),
+        budget=budget,
+        seed=config.seed,
+        when_exhausted=config.when_exhausted,
+        constraints=config.make_constraints(),
+        execution=config.execution,
+        settings=config.make_settings(),
+        run=run,
+        checkpoint_every=(config.checkpoint_every or _checkpoint_interval(budget)) if run is not None else None,
+        callbacks=callbacks,
+    )
+
+
+def _checkpoint_interval(budget: Budget) -> int:
+    """Decisions between two checkpoints: a tenth of a run in steps, 100 where the number of steps is not known."""
+    return max(int(budget.amount / 10), 1) if budget.unit == "steps" else 100
+
+
+def signal_of(config: Config, policy: Policy) -> Any:
+    """The signal of the configuration, or the usual one of a policy that needs rewards."""
+    if config.signal is not None:
+        return signals.make(config.signal)
+    if "reward" not in policy.requires:
+        return None
+    if not policy.usual_signal:
+        raise ValueError(
+            f"policy {policy.name!r} learns from rewards and has no usual signal: name one with `--signal`, see "
+            f"`apportion list signals`."
+        )
+    return signals.make(policy.usual_signal)
+
+
+def summarise(config: Config, trainer: Trainer, result: TrainResult) -> dict[str, Any]:
+    """What is written to summary.json: the result, and the signature of every figure in it."""
+    import torch
+
+    header = trainer.loader.selector.header
+    return {
+        **result.to_dict(),
+        "policy": header["policy"],
+        "signal": header["signal"],
+        "signature": {
+            "apportion": __version__,
+            "log": header["fingerprint"],
+            "data": trainer.taskset.checksum,
+            "seed": config.seed,
+            "config": config.model_dump(mode="json", exclude_none=True),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "torch": str(torch.__version__),
+            "device": str(trainer.processes.device),
+            "threads": torch.get_num_threads(),
+        },
+    }
+
+
+def print_plan(config: Config, trainer: Trainer) -> None:
+    """Say what the run is going to do before anything is spent."""
+    plan = trainer.plan()
+    selector = trainer.loader.selector
+    lines = [f"policy {selector.policy!r}"]
+    if selector.signal is not None:
+        lines.append(f"signal {selector.signal!r}")
+    lines.append(f"budget {selector.budget}, seed {config.seed}, execution {selector.execution}")
+    lines.append(f"when data run out ({config.when_exhausted}): {WHEN_EXHAUSTED[config.when_exhausted]}")
+    charged = f"evaluations cost {plan.evaluation_cost:,.4g} {selector.budget.unit} of it"
+    lines.append(
+        charged if trainer.evaluations.are_charged else "evaluations are free: neither policy nor signal uses them"
+    )
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+    rows = [
+        (
+            task.name,
+            f"{task.share:.1%}",
+            f"{task.decisions:,.0f}",
+            f"{task.examples:,.0f}",
+            "" if np.isnan(task.epochs) else f"{task.epochs:.2f}",
+            task.note,
+        )
+        for task in plan.tasks
+    ]
+    title = "the plan" + (": shares as they start, the policy will change them" if plan.adapts else "")
+    console.print(make_table(("task", "share", "batches", "examples", "epochs", "note"), rows, title=title))
+
+
+def print_scores(summary: dict[str, Any]) -> None:
+    """The final scores as a table."""
+    total = max(sum(summary["counts"].values()), 1)
+    rows = [
+        (
+            name,
+            f"{summary['counts'][name] / total:.1%}",
+            "undefined" if item["score"] is None else f"{item['score']:.4f}",
+            ", ".join(f"{key} {value:.4f}" for key, value in item["metrics"].items() if value is not None),
+        )
+        for name, item in summary["tasks"].items()
+    ]
+    console.print(make_table(("task", "share", "score", "metrics"), rows, title="final scores, whole held-out sets"))
+    for name, item in summary["tasks"].items():
+        for key, reason in item["undefined"].items():
+            console.print(f"{name}: {key} is undefined: {reason}", style="yellow", markup=False)
+    objective = summary["objective"]
+    shown = "undefined" if objective is None else f"{objective:.4f}"
+    console.print(
+        f"objective {shown}   {summary['steps']:,} decisions   spent {summary['spent']:,.6g} {summary['unit']} "
+        f"(evaluations {summary['evaluation_cost']:,.4g})   {summary['seconds']:.1f} s",
+        soft_wrap=True,
+    )
+
+
+def _configuration(config: str, overrides: dict[str, Any], out: Path | None, resume: bool) -> Config:
+    from ..config import TASKSETS, load_config, make_config
+
+    if resume:
+        if out is None:
+            raise ValueError("`--resume` needs the directory of the run: add `--out DIR`.")
+        stored = RunDirectory.open(out).config_path
+        return load_config(Path(config) if config.endswith(".toml") else stored, overrides)
+    if config.endswith(".toml"):
+        return load_config(Path(config), overrides)
+    if not config:
+        raise ValueError(f"name a configuration (.toml) or a taskset: {', '.join(TASKSETS)}.")
+    return make_config({**default_config(config), "taskset": {"name": config}}, overrides)
+
+
+def default_config(taskset: str) -> dict[str, Any]:
+    """What `apportion train NAME` does when nothing else is said."""
+    amounts = {"digits": 800, "glue": 1200, "superglue": 400}
+    config = {"seed": 0, "when_exhausted": "cycle", "budget": {"amount": amounts.get(taskset, 1000), "unit": "steps"}}
+    # The small network of digits gains nothing from more threads, and runs repeat whatever the machine.
+    return {**config, "training": {"threads": 1}} if taskset == "digits" else config
+
+
+def _parsed(text: str) -> tuple[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise ValueError(f"`--set` takes KEY=VALUE, got {text!r}.")
+    try:
+        return key.strip(), tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def _default_place(config: Config) -> Path:
+    name = config.policy if isinstance(config.policy, str) else str(config.policy.get("name"))
+    words = f"{config.taskset.name}-{name}-{config.seed}"
+    return Path("runs") / re.sub(r"[^\w.,=-]+", "-", words).strip("-")
