@@ -49,7 +49,7 @@ class Fit:
         noise: standard deviation of an evaluation's score, (n_runs, n_tasks).
         rough: model-free estimate of the same, from second differences, (n_runs,); NaN before the third evaluation.
         misfit: mean squared residual of the best shapes divided by what noise explains, (n_runs,).
-        experience: at the last evaluation, (n_runs, n_pairs, n_tasks).
+        experience: at the last evaluation, (n_runs, n_streams, n_tasks).
         recent: recent shares at the last evaluation, (n_runs, n_tasks).
         scale: of the scores of a run, (n_runs,).
     """
@@ -67,6 +67,7 @@ class Fit:
 
 def fit_curves(
     counts: Floats,
+    epochs: Floats,
     scores: Floats,
     total: Floats,
     *,
@@ -81,6 +82,7 @@ def fit_curves(
 
     Args:
         counts: decisions for each task up to each evaluation, (n_runs, n_times, n_tasks).
+        epochs: passes over each task's data by then, the same shape; 0 where sizes are unknown.
         scores: NaN where not measured, the same shape.
         total: steps of a whole budget, (n_runs,).
         priors: see `Priors`.
@@ -97,7 +99,8 @@ def fit_curves(
     y = np.where(measured, (scores - first[:, None]) / scale[:, None, None], 0.0).transpose(0, 2, 1)[:, None]
     mask = measured.transpose(0, 2, 1)[:, None].astype(np.float64)
     seen = mask.sum(axis=-1)[:, 0]
-    feature = experience(counts, total, variants)[:, variants.streams]  # (R, H, T, A)
+    streams = experience(counts, epochs, total, variants)
+    feature = streams[:, variants.streams]  # (R, H, T, A)
     away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)[:, None]  # (R, 1, I, T)
     headroom = np.log(np.maximum((upper - first) / scale[:, None], 1e-3))  # (R, I)
 
@@ -174,17 +177,14 @@ def fit_curves(
     weight = np.exp(evidence)
     weight /= weight.sum(axis=1, keepdims=True)
     best = ((residual**2).sum(axis=-1) * weight).sum(axis=1).sum(axis=1) / np.maximum(seen.sum(axis=1), 1.0)
-    expected = np.where(np.isfinite(rough), rough, np.nan) ** 2
-    # Back to the units of the scores, but for the span, whose scale is kept apart.
-    theta = theta.copy()
     return Fit(
         theta=theta,
         precision=curvature,
         weight=weight,
         noise=np.sqrt(variance) * scale[:, None],
         rough=rough * scale,
-        misfit=best / np.maximum(expected, 1e-12),
-        experience=experience(counts, total, variants)[:, :, -1],
+        misfit=best / np.maximum(rough**2, 1e-12),
+        experience=streams[:, :, -1],
         recent=recent_shares(counts, memory)[:, -1],
         scale=scale,
     )

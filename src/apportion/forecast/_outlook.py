@@ -8,7 +8,7 @@ import numpy as np
 
 from ..records import Floats, Ints
 from ._fit import INTERFERENCE, LARGEST, SPAN, SPEED, START, TRANSFER, Fit
-from ._variants import VARIANTS, Variants, average_keep, kept, mean_ready, value_and_slope
+from ._variants import REUSE, VARIANTS, Variants, average_keep, kept, mean_ready, mean_worth, value_and_slope
 
 
 @dataclass(slots=True)
@@ -87,6 +87,10 @@ class Outlook:
         recent_from: parts of the recent shares at the end that come from now, (n_runs, 1), and from the pieces,
             (n_runs, n_segments).
         recent: recent shares now, (n_runs, n_tasks).
+        tail: of the shape of each member, (n_runs, n_members, n_tasks).
+        epochs: passes over the data of each task now, (n_runs, n_tasks).
+        passes: passes over the data of each task that a whole piece makes, 0 where its size is unknown,
+            (n_runs, n_segments, n_tasks).
     """
 
     members: Members
@@ -97,6 +101,8 @@ class Outlook:
     recent_from: Floats
     recent: Floats
     tail: Floats
+    epochs: Floats
+    passes: Floats
 
     @classmethod
     def of(
@@ -109,6 +115,8 @@ class Outlook:
         total: Floats,
         recent: Floats,
         memory: Floats,
+        epochs: Floats,
+        per_batch: Floats,
         variants: Variants = VARIANTS,
     ) -> Outlook:
         """The outlook on a rest of the budget.
@@ -121,13 +129,15 @@ class Outlook:
             total: steps of a whole budget, (n_runs,).
             recent: recent shares now, (n_runs, n_tasks).
             memory: steps over which recent shares count, (n_runs,).
+            epochs: passes over the data of each task now, (n_runs, n_tasks).
+            per_batch: passes that a batch makes, 0 where sizes are unknown, (n_runs, n_tasks).
             variants: the shapes.
         """
         n_tasks = costs.shape[1]
         steps = pieces / costs.mean(axis=1, keepdims=True)  # (R, S), if all were drawn alike
         ends = done[:, None] + np.cumsum(steps, axis=1)
-        fading = variants.pairs[:, 0][None, :, None]
-        plateau = variants.pairs[:, 1][None, :, None]
+        fading = variants.rows[:, 0][None, :, None]
+        plateau = variants.rows[:, 1][None, :, None]
         gone = fading * (steps / total[:, None])[:, None]  # (R, F, S)
         after = fading * ((ends[:, -1:] - ends) / total[:, None])[:, None]
         ready = np.where(
@@ -150,6 +160,8 @@ class Outlook:
             recent_from=ago - begun,
             recent=recent,
             tail=variants.tail[members.variant],
+            epochs=epochs,
+            passes=pieces[:, :, None] * (per_batch / costs)[:, None],
         )
 
     def scores(self, shares: Floats) -> Floats:
@@ -159,28 +171,38 @@ class Outlook:
     def gradient(self, shares: Floats, towards: Floats) -> Floats:
         """Mean over the members of the derivative of sum_i towards_i score_i by the shares, shaped as `shares`."""
         _, by_z, by_recent, recent_slope = self._look(shares)
-        pull = towards * by_z  # (R, M, I)
-        # sum over members and tasks of pull * worth * rate
-        weighted = pull[..., None] * self.worth  # (R, M, I, S)
-        n_runs, n_members, n_tasks, n_segments = weighted.shape
-        flat = weighted.reshape(n_runs, n_members * n_tasks, n_segments).swapaxes(1, 2)
-        found = flat @ self.members.rate.reshape(n_runs, n_members * n_tasks, n_tasks) * self.per_share[:, None]
+        n_runs, n_members, n_tasks = by_z.shape
+        weighted = (towards * by_z)[..., None] * self.worth  # (R, M, I, S)
+        flat = weighted.reshape(n_runs, n_members * n_tasks, -1).swapaxes(1, 2)
+        _, slopes = self._amounts(shares)
+        found = flat @ self.members.rate.reshape(n_runs, n_members * n_tasks, n_tasks) / n_members
+        found = found * slopes
         drawn = shares * self.per_share[:, None]
         whole = drawn.sum(axis=2, keepdims=True)
-        step_share = drawn / whole
-        by = (towards * by_recent).sum(axis=1) * recent_slope  # (R, I) by the recent share at the end
-        inner = (by[:, None] - (by[:, None] * step_share).sum(axis=2, keepdims=True)) * self.recent_from[:, :, None]
-        found = found + n_members * 0.0 + inner * self.per_share[:, None] / whole
-        return found / n_members
+        by = ((towards * by_recent).mean(axis=1) * recent_slope)[:, None]
+        inner = (by - (by * drawn / whole).sum(axis=2, keepdims=True)) * self.recent_from[:, :, None]
+        return found + inner * self.per_share[:, None] / whole
+
+    def _amounts(self, shares: Floats) -> tuple[Floats, Floats]:
+        """Batches of each task in each piece, repeated ones at their worth, and their derivative by the shares."""
+        drawn = shares * self.per_share[:, None]
+        if not self.passes.any():
+            return drawn, np.broadcast_to(self.per_share[:, None], drawn.shape)
+        made = shares * self.passes
+        end = self.epochs[:, None] + np.cumsum(made, axis=1)
+        worth = mean_worth(end - made, end, REUSE)
+        # The derivative leaves out that a piece also uses up the data of later ones.
+        return drawn * worth, self.per_share[:, None] * np.exp(-np.maximum(end - 1.0, 0.0) / REUSE)
 
     def _look(self, shares: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         members = self.members
-        drawn = shares * self.per_share[:, None]  # (R, S, A)
+        amounts, _ = self._amounts(shares)
         n_runs, n_members, n_tasks = members.at.shape
         rate = members.rate.reshape(n_runs, n_members * n_tasks, n_tasks)
-        each = (rate @ drawn.swapaxes(1, 2)).reshape(n_runs, n_members, n_tasks, -1)
+        each = (rate @ amounts.swapaxes(1, 2)).reshape(n_runs, n_members, n_tasks, -1)
         z = self.keep * members.at + (each * self.worth).sum(axis=-1)
         u, slope = value_and_slope(z, self.tail)
+        drawn = shares * self.per_share[:, None]
         step_share = drawn / drawn.sum(axis=2, keepdims=True)
         recent = self.recent_now * self.recent + (self.recent_from[:, :, None] * step_share).sum(axis=1)
         mind, mind_slope = kept(recent)

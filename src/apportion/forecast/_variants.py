@@ -19,7 +19,7 @@ class Variants:
         plateau: fraction of the budget after which a batch teaches half of what it will, 0 for no plateau.
         prior: log probability before any data.
         streams: index into the distinct pairs of fading and plateau, which alone decide what is summed up.
-        pairs: those pairs, shape (n_pairs, 2).
+        rows: those pairs, shape (n_streams, 2).
     """
 
     tail: Floats
@@ -27,30 +27,34 @@ class Variants:
     plateau: Floats
     prior: Floats
     streams: Ints
-    pairs: Floats
+    rows: Floats
 
     @classmethod
     def of(cls, shapes: list[tuple[float, float, float, float]]) -> Variants:
         """From rows of tail, fading, plateau and prior probability (not normalised)."""
         table = np.array(shapes, dtype=np.float64)
-        pairs, streams = np.unique(table[:, 1:3], axis=0, return_inverse=True)
+        rows, streams = np.unique(table[:, 1:3], axis=0, return_inverse=True)
         odds = table[:, 3] / table[:, 3].sum()
-        return cls(table[:, 0], table[:, 1], table[:, 2], np.log(odds), streams.reshape(-1), pairs)
+        return cls(table[:, 0], table[:, 1], table[:, 2], np.log(odds), streams.reshape(-1), rows)
 
+
+REUSE = 4.0
+"""Epochs over which the worth of repeated examples decays."""
 
 VARIANTS = Variants.of(
     [
         (np.inf, 0.0, 0.0, 3.0),
         (1.5, 0.0, 0.0, 2.0),
         (0.6, 0.0, 0.0, 2.0),
-        (np.inf, 1.5, 0.0, 1.0),
-        (np.inf, 6.0, 0.0, 1.0),
+        (np.inf, 0.7, 0.0, 0.7),
+        (np.inf, 2.5, 0.0, 0.7),
+        (np.inf, 9.0, 0.0, 0.7),
         (np.inf, 0.0, 0.08, 1.0),
         (np.inf, 0.0, 0.2, 1.0),
         (1.0, 0.0, 0.12, 1.0),
     ]
 )
-"""Exponential and power curves, slow and fast forgetting, a short and a long plateau."""
+"""Exponential and power curves, slow and fast forgetting, a short and a long plateau; repeated examples lose worth."""
 
 
 def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
@@ -68,39 +72,57 @@ def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
     return 1.0 - left + np.minimum(z, 0.0), slope
 
 
-def experience(counts: Floats, total: Floats, variants: Variants) -> Floats:
-    """Batches that still count at each evaluation under every pair of fading and plateau.
+def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants) -> Floats:
+    """Batches that still count at each evaluation in every stream of the variants.
 
-    x_a(t) = keep x_a(t-1) + ready * (batches of task a since the last evaluation) * (what of them is left), with
-    keep = exp(-fading * steps since then / budget) and ready = n^2 / (n^2 + (plateau * budget)^2).
+    x_a(t) = keep x_a(t-1) + ready * fresh_a * (what of it is left) * exp(-max(0, e_a - 1) / REUSE), with fresh_a the batches
+    of task a since the last evaluation, keep = exp(-fading * steps since then / budget), ready = n^2 / (n^2 + (plateau *
+    budget)^2), and e_a the passes over the data of task a (decay of repeated data after Muennighoff et al. 2023, arXiv
+    2305.16264; their exact formula could not be checked).
 
     Args:
         counts: decisions for each task up to each evaluation, shape (n_runs, n_times, n_tasks).
+        epochs: passes over each task's data by then, the same shape; 0 where sizes are unknown.
         total: steps of a whole budget, shape (n_runs,).
 
     Returns:
-        Shape (n_runs, n_pairs, n_times, n_tasks), in units of the batches that equal shares give a task.
+        Shape (n_runs, n_streams, n_times, n_tasks), in units of the batches that equal shares give a task.
     """
     n_runs, n_times, n_tasks = counts.shape
     fresh = np.diff(counts, axis=1, prepend=0.0)
+    begun = np.concatenate((np.zeros_like(epochs[:, :1]), epochs[:, :-1]), axis=1)
     steps = fresh.sum(axis=2)
-    found = np.empty((n_runs, len(variants.pairs), n_times, n_tasks))
+    found = np.empty((n_runs, len(variants.rows), n_times, n_tasks))
     unit = total[:, None] / n_tasks
     end = np.cumsum(steps, axis=1)
-    for pair, (fading, plateau) in enumerate(variants.pairs):
+    repeats = bool((epochs > 1).any())
+    for stream, (fading, plateau) in enumerate(variants.rows):
         gone = fading * steps / total[:, None]
         keep, left = np.exp(-gone), average_keep(gone)
         if plateau > 0:
             left = left * mean_ready(end - steps, end, plateau * total[:, None])
         gain = fresh * (left / unit)[:, :, None]
+        if repeats:
+            gain = gain * mean_worth(begun, epochs, REUSE)
         if fading > 0:
             sum_ = np.zeros((n_runs, n_tasks))
             for time in range(n_times):
                 sum_ = sum_ * keep[:, time, None] + gain[:, time]
-                found[:, pair, time] = sum_
+                found[:, stream, time] = sum_
         else:
-            found[:, pair] = np.cumsum(gain, axis=1)
+            found[:, stream] = np.cumsum(gain, axis=1)
     return found
+
+
+def mean_worth(begun: Floats, ended: Floats, reuse: float | Floats) -> Floats:
+    """Mean worth of batches from one number of passes over the data to another: 1 in the first pass, then falling."""
+    width = np.maximum(ended - begun, 1e-9)
+    return np.clip((worth_until(ended, reuse) - worth_until(begun, reuse)) / width, 0.0, 1.0)
+
+
+def worth_until(epochs: Floats, reuse: float | Floats) -> Floats:
+    """Passes over fresh data that so many passes are worth: min(e, 1) + reuse (1 - exp(-max(e - 1, 0) / reuse))."""
+    return np.minimum(epochs, 1.0) + reuse * -np.expm1(-np.maximum(epochs - 1.0, 0.0) / reuse)
 
 
 def average_keep(gone: Floats) -> Floats:
