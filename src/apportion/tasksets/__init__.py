@@ -1,0 +1,5 @@
+"""Ready workloads: digits."""
+
+from .digits import digits
+
+__all__ = ["digits"]
