@@ -1,7 +1,6 @@
 """The Lasso from its normal equations."""
 
 import numpy as np
-from scipy.optimize import nnls
 
 from ..records import Floats
 
@@ -23,6 +22,8 @@ def lasso(square: Floats, pull: Floats, penalty: float, *, signed: bool) -> Floa
     Returns:
         v in the units of y per unit of the features, shape (n,).
     """
+    from scipy.optimize import nnls  # here, as it takes long to import
+
     length = np.sqrt(np.maximum(np.diag(square), 0.0))
     scale = np.where(length > 0.0, length, np.inf)
     c = pull / scale

@@ -6,7 +6,6 @@ from typing import Literal, Protocol
 
 import numpy as np
 from scipy.special import gammaincinv
-from scipy.stats import qmc, rankdata
 
 from .._check import check_choice, check_integer, check_number
 from ..records import Floats
@@ -178,6 +177,8 @@ def fit_mixture_regression(
 
 
 def _candidates(mixtures: Floats, lower: float, upper: Floats) -> Floats:
+    from scipy.stats import qmc  # here, as it takes long to import
+
     n = mixtures.shape[1]
     check_number("lower", lower, low=0.0, high=1.0 / n)
     centre = np.sqrt(mixtures.mean(axis=0))  # the code flattens its prior by the power 0.5 as well
@@ -195,6 +196,8 @@ def _candidates(mixtures: Floats, lower: float, upper: Floats) -> Floats:
 
 
 def _spearman(left: Floats, right: Floats) -> float:
+    from scipy.stats import rankdata  # here, as it takes long to import
+
     if not np.isfinite(left).all() or np.ptp(left) == 0.0 or np.ptp(right) == 0.0:
         return float("nan")
     return float(np.corrcoef(rankdata(left), rankdata(right))[0, 1])

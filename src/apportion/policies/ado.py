@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
-from scipy.signal import savgol_filter
 
 from .._check import check_choice, check_integer, check_number
 from ..records import Bools, Context, Floats, Ints, Task
@@ -158,6 +157,8 @@ class Ado(Policy):
             self.stride_[crowded] *= 2
 
     def _refit(self, rows: Ints) -> None:
+        from scipy.signal import savgol_filter  # here, as it takes long to import
+
         # Runs that told equally often have the same points; they are filtered and fitted together.
         for points, stride in sorted(
             {(int(p), int(s)) for p, s in zip(self.points_[rows], self.stride_[rows], strict=True)}
