@@ -53,7 +53,7 @@ class BanditWorld(World):
         if len(self.means) == 0:
             raise ValueError("`means` must name at least one task, got none.")
         self._means = per_task("means", self.means, len(self.means), low=0.0, high=1.0)
-        self.tasks = tuple(Task(name=f"arm{index}") for index in range(len(self.means)))
+        self.tasks = tuple(Task(name=f"arm{index}", size=1000) for index in range(len(self.means)))
 
     def reset(self, n_runs: int) -> None:
         """Begin with nothing collected."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..policies import Policy
+from ..policies import policies as registry
 from ..policies.mixture import Mixture
 from ..policies.uniform import Uniform
 from ..signals import Signal
@@ -120,7 +121,7 @@ def compare(
     Args:
         world: of the suite, such as `transfer/3`, or any other.
         policies: instances or names.
-        signal: for the policies that need one.
+        signal: for the policies that need one and have no usual one.
         n_runs: paired runs of each.
         seed: of noise and draws.
         split: of the suite.
@@ -137,7 +138,8 @@ def compare(
     def run(policy: Policy | str) -> Result:
         if progress is not None:
             progress(policy if isinstance(policy, str) else policy.name)
-        return simulate(loaded, policy, signal, n_runs=n_runs, seed=seed, label=label)
+        made = registry.make(policy)
+        return simulate(loaded, made, made.usual_signal or signal, n_runs=n_runs, seed=seed, label=label)
 
     uniform = run(Uniform())
     rows = [

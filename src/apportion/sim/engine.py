@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._check import check_integer, check_probabilities
+from .._check import check_integer, check_number, check_probabilities
 from ..budget import FORWARD_COST
 from ..component import put_rows
 from ..constraints import Constraints, project
@@ -47,6 +47,7 @@ def simulate(
     budget: float | None = None,
     first_run: int = 0,
     constraints: Constraints | None = None,
+    forward_cost: float = FORWARD_COST,
     n_points: int = 50,
     label: str = "",
     progress: Callable[[float], None] | None = None,
@@ -64,12 +65,13 @@ def simulate(
     Args:
         world: left as it is; a copy is run.
         policy: an instance, which is left as it is, or a name with parameters.
-        signal: the same; None where the policy needs no reward or the world gives it.
+        signal: the same; None takes the policy's usual one, and does where no reward is needed or the world gives it.
         n_runs: runs side by side.
         seed: of noise and draws. Run i sees the same noise under every policy.
         budget: in place of the world's own.
         first_run: number of the first run, so that runs can be dealt out: run i is the same wherever it is run.
         constraints: on the shares of tasks.
+        forward_cost: of a forward pass, as a fraction of a step; 0 makes measurements and evaluations free.
         n_points: looks at the objective on the way.
         label: of the world in the result; its name by default.
         progress: called now and then with the fraction that is done.
@@ -88,13 +90,16 @@ def simulate(
     world = (world if budget is None else world.with_budget(budget)).clone()
     check_tasks(world.tasks)
     check_integer("n_points", n_points, low=1)
+    check_number("forward_cost", forward_cost, low=0.0)
     chosen_policy = policies.make(policy).clone()
     needs_reward = "reward" in chosen_policy.requires
     given = "reward" in world.measurements
-    chosen_signal = None if signal is None or given or not needs_reward else signals.make(signal).clone()
+    wanted = signal or chosen_policy.usual_signal or None
+    chosen_signal = None if wanted is None or given or not needs_reward else signals.make(wanted).clone()
     if needs_reward and chosen_signal is None and not given:
         raise ValueError(f"policy {chosen_policy.name!r} learns from rewards: give a `signal`.")
-    runs = _Runs(world, chosen_policy, chosen_signal, Streams(seed, n_runs, first_run), constraints or Constraints())
+    streams = Streams(seed, n_runs, first_run)
+    runs = _Runs(world, chosen_policy, chosen_signal, streams, constraints or Constraints(), forward_cost)
     look = _Looks(world, n_runs, n_points)
     runs.play(look, progress)
     return Result(
@@ -173,7 +178,13 @@ class _Runs:
     """The state of all runs, and the steps that they do together."""
 
     def __init__(
-        self, world: World, policy: Policy, signal: Signal | None, streams: Streams, constraints: Constraints
+        self,
+        world: World,
+        policy: Policy,
+        signal: Signal | None,
+        streams: Streams,
+        constraints: Constraints,
+        forward_cost: float,
     ) -> None:
         n_runs, n_tasks = streams.n_runs, world.n_tasks
         self.world, self.policy, self.signal, self.streams = world, policy, signal, streams
@@ -184,9 +195,11 @@ class _Runs:
         self._evaluates = bool(self._evaluated) or "evaluations" in requires
         self._deferred = signal is not None and signal.is_deferred
         forwards = sum(EXTRA_FORWARDS.get(name, 0) for name in self._needs)
-        self._prices: Floats = world.costs * (1.0 + FORWARD_COST * forwards)
+        self._prices: Floats = world.costs * (1.0 + forward_cost * forwards)
         self._price = float(self._prices[0]) if np.ptp(self._prices) == 0 else None
-        self._evaluation_price = world.evaluation_cost * (3.0 if self._evaluated - {"loss"} else 1.0)
+        self._evaluation_price = (
+            world.evaluation_cost * forward_cost / FORWARD_COST * (3.0 if self._evaluated - {"loss"} else 1.0)
+        )
         self._lower, self._upper = constraints.bounds(world.tasks)
         self._bounded = bool((self._lower > 0).any() or (self._upper < 1).any())
         sizes = np.array([np.inf if task.size is None else task.size for task in world.tasks], dtype=np.float64)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from ...records import Floats, Task
+from ...records import Floats, Ints, Task
 from .._base import World
+from ..learning import LearningWorld
 from ..noisy import Noisy
 
 Level = Literal["low", "mid", "high"]
@@ -20,16 +21,31 @@ NOISE: dict[Level, tuple[float, float, float]] = {
 """Noise of a batch's loss, of what a step changed (per budget), and of an evaluation by one batch."""
 
 
-def named(n_tasks: int, *, sizes: Sequence[int] | None = None, priorities: Sequence[float] | None = None) -> list[Task]:
-    """Tasks t0, t1, ..."""
-    return [
-        Task(
-            name=f"t{index}",
-            size=None if sizes is None else int(sizes[index]),
-            priority=1.0 if priorities is None else float(priorities[index]),
-        )
-        for index in range(n_tasks)
-    ]
+def world(
+    generator: np.random.Generator,
+    n_tasks: int,
+    budget: float,
+    *,
+    sizes: Sequence[int] | Ints | None = None,
+    priorities: Sequence[float] | Floats | None = None,
+    **parts: Any,
+) -> LearningWorld:
+    """A world of learning curves with the tasks t0, t1, ... and 32 examples in a batch.
+
+    Args:
+        generator: draws the sizes that are not given, from a thousand to a million and without any meaning.
+        n_tasks: number of tasks.
+        budget: of the world.
+        sizes: examples of each task.
+        priorities: of each task; equal where not given.
+        parts: the other parameters.
+    """
+    examples = spread(generator, n_tasks, 1e3, 1e6).astype(np.int64) if sizes is None else np.asarray(sizes)
+    weights = np.ones(n_tasks) if priorities is None else np.asarray(priorities)
+    tasks = tuple(
+        Task(name=f"t{index}", size=int(examples[index]), priority=float(weights[index])) for index in range(n_tasks)
+    )
+    return LearningWorld(tasks=tasks, budget=budget, batch=32, **parts)
 
 
 def spread(generator: np.random.Generator, n: int, low: float, high: float) -> Floats:

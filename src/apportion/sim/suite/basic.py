@@ -6,9 +6,9 @@ import numpy as np
 
 from .._base import World
 from ..bandit import BanditWorld
-from ..learning import Curve, LearningWorld
+from ..learning import Curve
 from ..noisy import Noisy
-from ._draws import NOISE, Level, named, scales, seen
+from ._draws import NOISE, Level, scales, seen, world
 from ._family import family
 
 
@@ -29,7 +29,7 @@ def bandit(generator: np.random.Generator, gap: float) -> World:
 )
 def equal(generator: np.random.Generator, level: Level, scale: float) -> World:
     """Eight tasks that are all the same: uniform is best, and nobody may lose much."""
-    return seen(LearningWorld(tasks=named(8), budget=1000, scale=scale * 1000), level)
+    return seen(world(generator, 8, 1000, scale=scale * 1000), level)
 
 
 @family(
@@ -42,7 +42,7 @@ def speeds(generator: np.random.Generator, level: Level, curve: Curve) -> World:
     """Eight tasks that learn on their own, the fastest a thousand times faster than the slowest."""
     exponent = generator.uniform(0.4, 1.5, size=8)
     scale = scales(generator, 8, 1000)
-    return seen(LearningWorld(tasks=named(8), budget=1000, scale=scale, curve=curve, exponent=exponent), level)
+    return seen(world(generator, 8, 1000, scale=scale, curve=curve, exponent=exponent), level)
 
 
 @family({"useless": 2}, {"useless": 4}, {"useless": 6}, {"useless": 7})
@@ -56,30 +56,30 @@ def useless(generator: np.random.Generator, useless: int) -> World:
     # What can be learned takes a good part of the budget, or else there is nothing to gain.
     alive = np.setdiff1d(np.arange(8), dead)
     scale[alive] = np.maximum(scale[alive], 60.0)
-    return seen(LearningWorld(tasks=named(8), budget=1000, scale=scale, transfer=transfer, irreducible=irreducible))
+    return seen(world(generator, 8, 1000, scale=scale, transfer=transfer, irreducible=irreducible))
 
 
 @family({"noise": 0.05}, {"noise": 0.1}, {"noise": 0.2}, {"noise": 0.4})
 def noisy_evaluation(generator: np.random.Generator, noise: float) -> World:
     """Learning speeds seen through very noisy evaluations and batches."""
-    world = LearningWorld(tasks=named(8), budget=1000, scale=scales(generator, 8, 1000))
+    inner = world(generator, 8, 1000, scale=scales(generator, 8, 1000))
     batch, gain, _ = NOISE["high"]
-    return Noisy(world, batch_noise=batch, gain_noise=gain, evaluation_noise=noise)
+    return Noisy(inner, batch_noise=batch, gain_noise=gain, evaluation_noise=noise)
 
 
 @family({"n_tasks": 100, "budget": 5000}, {"n_tasks": 100, "budget": 2000})
 def hundred(generator: np.random.Generator, n_tasks: int, budget: float) -> World:
     """A hundred tasks, most of them quickly learned."""
-    return seen(LearningWorld(tasks=named(n_tasks), budget=budget, scale=scales(generator, n_tasks, budget) / 8))
+    return seen(world(generator, n_tasks, budget, scale=scales(generator, n_tasks, budget) / 8))
 
 
 @family({"n_tasks": 8, "budget": 40}, {"n_tasks": 8, "budget": 80}, {"n_tasks": 3, "budget": 40})
 def few_steps(generator: np.random.Generator, n_tasks: int, budget: float) -> World:
     """So few steps that there is hardly time to find anything out."""
-    return seen(LearningWorld(tasks=named(n_tasks), budget=budget, scale=scales(generator, n_tasks, budget)))
+    return seen(world(generator, n_tasks, budget, scale=scales(generator, n_tasks, budget)))
 
 
 @family({"budget": 10_000, "level": "mid"}, {"budget": 20_000, "level": "high"})
 def many_steps(generator: np.random.Generator, budget: float, level: Level) -> World:
     """So many steps that slow learners have the time."""
-    return seen(LearningWorld(tasks=named(8), budget=budget, scale=scales(generator, 8, budget)), level)
+    return seen(world(generator, 8, budget, scale=scales(generator, 8, budget)), level)

@@ -7,8 +7,7 @@ import itertools
 import numpy as np
 
 from .._base import World
-from ..learning import LearningWorld
-from ._draws import Level, groups, named, scales, seen, spread
+from ._draws import Level, groups, scales, seen, spread, world
 from ._family import family
 
 
@@ -22,7 +21,7 @@ from ._family import family
 def transfer(generator: np.random.Generator, strength: float, level: Level) -> World:
     """Groups of tasks that help each other, and one that helps all."""
     matrix = groups(generator, 8, strength=strength)
-    return seen(LearningWorld(tasks=named(8), budget=1000, scale=scales(generator, 8, 1000), transfer=matrix), level)
+    return seen(world(generator, 8, 1000, scale=scales(generator, 8, 1000), transfer=matrix), level)
 
 
 @family({"harm": 0.1}, {"harm": 0.3}, {"harm": 0.6}, {"harm": 0.9})
@@ -32,7 +31,7 @@ def harmful(generator: np.random.Generator, harm: float) -> World:
     matrix[:, culprit] = -harm * generator.uniform(0.5, 1.5, size=8)
     matrix[culprit, culprit] = 1.0
     scale = spread(generator, 8, 0.03, 1.0) * 1000
-    return seen(LearningWorld(tasks=named(8), budget=1000, scale=scale, transfer=matrix))
+    return seen(world(generator, 8, 1000, scale=scale, transfer=matrix))
 
 
 @family({"worth": 0.3}, {"worth": 0.6}, {"worth": 1.0}, {"worth": 2.0})
@@ -46,14 +45,16 @@ def auxiliary(generator: np.random.Generator, worth: float) -> World:
         matrix[target, helper] = worth
     matrix[np.ix_(targets, order[4:])] = 0.02
     sizes = np.full(8, 1_000_000)
-    sizes[targets] = generator.integers(200, 1200, size=2)
+    sizes[targets] = generator.integers(400, 2400, size=2)
     return seen(
-        LearningWorld(
-            tasks=named(8, sizes=sizes.tolist(), priorities=priorities.tolist()),
-            budget=1000,
+        world(
+            generator,
+            8,
+            1000,
+            sizes=sizes,
+            priorities=priorities,
             scale=spread(generator, 8, 0.1, 0.5) * 1000,
             transfer=matrix,
-            batch=16,
             reuse=3.0,
         )
     )
@@ -65,14 +66,14 @@ def prerequisites(generator: np.random.Generator, length: int) -> World:
     order = generator.permutation(8)[:length]
     chain = [(int(task), int(before), 0.5) for before, task in itertools.pairwise(order)]
     scale = spread(generator, 8, 0.04, 0.2) * 1000
-    return seen(LearningWorld(tasks=named(8), budget=1000, scale=scale, prerequisites=chain))
+    return seen(world(generator, 8, 1000, scale=scale, prerequisites=chain))
 
 
 @family({"plateau": 0.05}, {"plateau": 0.1}, {"plateau": 0.2}, {"plateau": 0.4})
 def plateau(generator: np.random.Generator, plateau: float) -> World:
     """A shared representation has to form before any task learns, so early progress says nothing."""
     scale = scales(generator, 8, 1000)
-    return seen(LearningWorld(tasks=named(8), budget=1000, scale=scale, plateau=plateau * 1000))
+    return seen(world(generator, 8, 1000, scale=scale, plateau=plateau * 1000))
 
 
 @family(
@@ -84,4 +85,4 @@ def plateau(generator: np.random.Generator, plateau: float) -> World:
 def interference(generator: np.random.Generator, interference: float, memory: float) -> World:
     """What a task learned is lost for now while it is rarely drawn, because the shared layers move on."""
     scale = scales(generator, 8, 1000)
-    return seen(LearningWorld(tasks=named(8), budget=1000, scale=scale, interference=interference, memory=memory))
+    return seen(world(generator, 8, 1000, scale=scale, interference=interference, memory=memory))
