@@ -6,6 +6,7 @@ from .. import __version__
 from .check import check
 from .listing import list_app
 from .log import log_app
+from .simulate import simulate
 from .train import train
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ def root(
 
 app.command()(train)
 app.command()(check)
+app.command()(simulate)
 app.add_typer(list_app, name="list")
 app.add_typer(log_app, name="log")
 

@@ -26,9 +26,14 @@ WRONG_USAGE = 2
 
 def print_json(data: Any) -> None:
     """One JSON document on standard output; NaN and infinite numbers become null."""
+    sys.stdout.write(json_bytes(data).decode() + "\n")
+
+
+def json_bytes(data: Any) -> bytes:
+    """The JSON document that `print_json` prints."""
     value = asdict(data) if is_dataclass(data) and not isinstance(data, type) else data
     options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-    sys.stdout.write(orjson.dumps(value, option=options, default=_default).decode() + "\n")
+    return orjson.dumps(value, option=options, default=_default)
 
 
 def _default(value: Any) -> Any:

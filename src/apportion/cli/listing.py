@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import typer
 
@@ -75,3 +75,30 @@ def list_signals(as_json: bool = _JSON) -> None:
         for row in rows
     ]
     console.print(make_table(("name", "needs", "reward", "source"), body))
+
+
+@list_app.command("worlds")
+def list_worlds(as_json: bool = _JSON) -> None:
+    """Families of simulated worlds: what each tests, and how many settings it has."""
+    from ..sim import suite
+
+    rows = [
+        {"name": item.name, "worlds": item.ids(), "uniform_is_best": item.uniform_is_best, "tests": item.title}
+        for item in suite.FAMILIES.values()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    body = [(str(row["name"]), str(len(cast("list[str]", row["worlds"]))), str(row["tests"])) for row in rows]
+    console.print(make_table(("name", "worlds", "what it tests"), body))
+
+
+@list_app.command("tasksets")
+def list_tasksets(as_json: bool = _JSON) -> None:
+    """Workloads that `apportion train` knows by name."""
+    from ..config import TASKSETS
+
+    if as_json:
+        print_json([{"name": name, "is": text} for name, text in TASKSETS.items()])
+        return
+    console.print(make_table(("name", "what it is"), TASKSETS.items()))
