@@ -45,6 +45,7 @@ class DiscountedUCB(IndexPolicy):
     """
 
     name = "discounted_ucb"
+    usual_signal = "windowed_quantiles(signal=prediction_gain, range='unit')"
     source = "Garivier and Moulines 2011, arXiv 0805.3415, section 2.1 (constants from memory, not checked)"
 
     discount: float = 0.98

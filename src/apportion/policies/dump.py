@@ -42,6 +42,7 @@ class DUMP(Policy):
     """
 
     name = "dump"
+    usual_signal = "learnability"
     family = "learning-progress"
     needs = frozenset({"reward"})
     source = (

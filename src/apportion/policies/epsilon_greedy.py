@@ -41,6 +41,7 @@ class EpsilonGreedy(IndexPolicy):
     """
 
     name = "epsilon_greedy"
+    usual_signal = "windowed_quantiles(signal=prediction_gain, range='unit')"
     source = "Sutton and Barto 2018, Reinforcement Learning, sections 2.2 to 2.6 (from memory, not checked)"
 
     step_size: float | None = 0.1

@@ -11,7 +11,7 @@ from .._check import check_number
 from ..records import Context, Floats, Ints, Task
 from ._base import Policy
 from ._choice import explore, mask_of, softmax
-from ._exp3 import centred, check_horizon, horizons, weighted
+from ._exp3 import centred, check_horizon, doubled, horizons, weighted
 
 
 @dataclass(kw_only=True)
@@ -42,6 +42,7 @@ class Exp3(Policy):
     """
 
     name = "exp3"
+    usual_signal = "windowed_quantiles(signal=prediction_gain, range='unit')"
     family = "bandit"
     needs = frozenset({"reward"})
     source = "Auer, Cesa-Bianchi, Freund and Schapire 2002, doi 10.1137/S0097539701398375, figure 1 and corollary 3.2"
@@ -66,21 +67,23 @@ class Exp3(Policy):
         self.tasks_ = tuple(tasks)
         self.log_weights_ = np.zeros((n_runs, len(tasks)))
         self.steps_ = np.zeros(n_runs, dtype=np.int64)
+        self.gamma_ = self._gamma()
 
-    def _gamma(self) -> float | Floats:
+    def _gamma(self) -> Floats:
+        horizon, n_tasks = horizons(self.horizon, self.steps_), self.log_weights_.shape[1]
         if self.gamma is not None:
-            return self.gamma
-        n_tasks = self.log_weights_.shape[1]
-        rate = n_tasks * math.log(n_tasks) / (math.e - 1.0)
-        return np.minimum(1.0, np.sqrt(rate / horizons(self.horizon, self.steps_)))
+            return np.full_like(horizon, self.gamma)
+        return np.minimum(1.0, np.sqrt(n_tasks * math.log(n_tasks) / ((math.e - 1.0) * horizon)))
 
     def probabilities(self, context: Context) -> Floats:
         """Softmax of the log-weights, mixed with gamma of uniform, shape (n_runs, n_tasks)."""
         mask = mask_of(context)
-        return explore(softmax(self.log_weights_, mask), self._gamma(), mask)
+        return explore(softmax(self.log_weights_, mask), self.gamma_, mask)
 
     def update(self, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
         """Raise the weight of the task drawn by its reward, clipped to [0, 1], over its propensity."""
         gains = weighted(chosen, probabilities, reward, 0.0, 1.0)
-        self.log_weights_ = centred(self.log_weights_ + self._gamma() * gains / gains.shape[1])
+        self.log_weights_ = centred(self.log_weights_ + self.gamma_ * gains / gains.shape[1])
         self.steps_ += 1
+        if self.horizon is None and doubled(self.steps_):
+            self.gamma_ = self._gamma()

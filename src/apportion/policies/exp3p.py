@@ -43,6 +43,7 @@ class Exp3P(Policy):
     """
 
     name = "exp3p"
+    usual_signal = "windowed_quantiles(signal=prediction_gain, range='unit')"
     family = "bandit"
     needs = frozenset({"reward"})
     source = (

@@ -45,6 +45,7 @@ class Exp3S(Policy):
     """
 
     name = "exp3s"
+    usual_signal = "windowed_quantiles(signal=prediction_gain, range='unit')"
     family = "bandit"
     needs = frozenset({"reward"})
     source = "Auer, Cesa-Bianchi, Freund and Schapire 2002, doi 10.1137/S0097539701398375, section 8, corollary 8.3"

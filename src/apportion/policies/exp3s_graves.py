@@ -47,6 +47,7 @@ class Exp3SGraves(Policy):
     """
 
     name = "exp3s_graves"
+    usual_signal = "reservoir_quantiles(signal=prediction_gain)"
     family = "bandit"
     needs = frozenset({"reward"})
     source = "Graves et al. 2017, arXiv 1704.03003, section 3.1 (constants from memory, not checked)"

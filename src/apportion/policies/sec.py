@@ -39,6 +39,7 @@ class SEC(Policy):
     """
 
     name = "sec"
+    usual_signal = "learnability"
     family = "learning-progress"
     needs = frozenset({"reward"})
     source = (

@@ -42,6 +42,7 @@ class SlidingWindowUCB(IndexPolicy):
     """
 
     name = "sliding_window_ucb"
+    usual_signal = "windowed_quantiles(signal=prediction_gain, range='unit')"
     source = "Garivier and Moulines 2011, arXiv 0805.3415, section 2.2 (constants from memory, not checked)"
     complexity = "O(K), memory O(window)"
 

@@ -46,6 +46,7 @@ class ThompsonGaussian(Policy):
     """
 
     name = "thompson_gaussian"
+    usual_signal = "windowed_quantiles(signal=prediction_gain)"
     family = "bandit"
     needs = frozenset({"reward"})
     source = (

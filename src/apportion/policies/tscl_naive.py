@@ -47,6 +47,7 @@ class TSCLNaive(ProgressPolicy):
     """
 
     name = "tscl_naive"
+    usual_signal = "loss_decrease"
     source = (
         "Matiisen et al. 2017, arXiv 1707.00183; from its released code: tambetm/TSCL addition/addition_rnn_teacher.py"
     )

@@ -43,6 +43,7 @@ class TSCLOnline(ProgressPolicy):
     """
 
     name = "tscl_online"
+    usual_signal = "loss_decrease"
     source = (
         "Matiisen et al. 2017, arXiv 1707.00183; from its released code: tambetm/TSCL addition/addition_rnn_teacher.py"
     )

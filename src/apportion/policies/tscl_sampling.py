@@ -48,6 +48,7 @@ class TSCLSampling(ProgressPolicy):
     """
 
     name = "tscl_sampling"
+    usual_signal = "loss_decrease"
     source = (
         "Matiisen et al. 2017, arXiv 1707.00183; from its released code: tambetm/TSCL addition/addition_rnn_teacher.py"
     )

@@ -44,6 +44,7 @@ class TSCLWindow(ProgressPolicy):
     """
 
     name = "tscl_window"
+    usual_signal = "loss_decrease"
     source = (
         "Matiisen et al. 2017, arXiv 1707.00183; from its released code: tambetm/TSCL addition/addition_rnn_teacher.py"
     )

@@ -39,6 +39,7 @@ class UCB1(IndexPolicy):
     """
 
     name = "ucb1"
+    usual_signal = "windowed_quantiles(signal=prediction_gain, range='unit')"
     source = "Auer, Cesa-Bianchi and Fischer 2002, doi 10.1023/A:1013689704352, figure 1 (from memory, not checked)"
 
     scale: float = 1.0
