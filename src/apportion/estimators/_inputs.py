@@ -19,7 +19,9 @@ def checked_target(logged: Logged, target: Floats) -> Floats:
     Raises:
         ValueError: shapes disagree, or a row of the target is not a probability vector.
         TypeError: the target is not an array of numbers.
+        LogFormatError: arrays of the log have the wrong type.
     """
+    _check_types(logged)
     values = np.asarray(target)
     if values.dtype.kind not in "fiu":
         raise TypeError(f"`target` must be an array of numbers, got the type {values.dtype}.")
@@ -30,7 +32,8 @@ def checked_target(logged: Logged, target: Floats) -> Floats:
     values = values.astype(np.float64, copy=False)
     # Rows that are all the same one in memory are checked once. A NaN fails every comparison.
     rows = values[:1] if values.ndim == 2 and values.strides[0] == 0 else np.atleast_2d(values)
-    total = rows.sum(axis=1)
+    with np.errstate(over="ignore"):
+        total = rows.sum(axis=1)
     if rows.size and not (rows.min() >= 0.0 and np.abs(total - 1.0).max() <= 1e-9):
         wrong = np.flatnonzero(~((rows >= 0).all(axis=1) & (np.abs(total - 1.0) <= 1e-9)))[0]
         raise ValueError(
@@ -46,10 +49,7 @@ def checked_propensity(logged: Logged) -> Floats:
     Raises:
         LogFormatError: arrays of the log have the wrong type, or a task was drawn with probability 0.
     """
-    for name, kinds in (("chosen", "iu"), ("probabilities", "f"), ("reward", "f")):
-        kind = getattr(logged, name).dtype
-        if kind.kind not in kinds:
-            raise LogFormatError(f"`{name}` of the log has the type {kind}, which is not one of numbers of its kind.")
+    _check_types(logged)
     propensity = logged.propensity
     if propensity.size and not propensity.min() > 0.0:
         row = int(np.argmin(propensity))
@@ -65,7 +65,9 @@ def checked_reward(logged: Logged) -> Floats:
 
     Raises:
         ValueError: a reward is missing or infinite.
+        LogFormatError: arrays of the log have the wrong type.
     """
+    _check_types(logged)
     finite = np.isfinite(logged.reward)
     if not finite.all():
         row = int(np.argmin(finite))
@@ -74,6 +76,13 @@ def checked_reward(logged: Logged) -> Floats:
             "target as well."
         )
     return logged.reward
+
+
+def _check_types(logged: Logged) -> None:
+    for name, kinds, wanted in (("chosen", "iu", "whole"), ("probabilities", "f", "float"), ("reward", "f", "float")):
+        kind = getattr(logged, name).dtype
+        if kind.kind not in kinds:
+            raise LogFormatError(f"`{name}` of the log has the type {kind}, where {wanted} numbers belong.")
 
 
 def checked_threshold(name: str, value: float, *, low: float = 0.0, high: float = np.inf) -> None:

@@ -55,7 +55,8 @@ def from_arrays(
     n_rounds = indices.shape[0]
     if chances.shape != (n_rounds, len(names)):
         raise LogFormatError(f"`probabilities` must have the shape ({n_rounds}, {len(names)}), got {chances.shape}.")
-    total = chances.sum(axis=1)
+    with np.errstate(over="ignore"):
+        total = chances.sum(axis=1)
     if n_rounds:
         if not (chances.min() >= 0.0 and np.abs(total - 1.0).max() <= 1e-6):
             wrong = np.flatnonzero(~((chances >= 0).all(axis=1) & (np.abs(total - 1.0) <= 1e-6)))[0]
@@ -95,7 +96,7 @@ def from_obp(feedback: Mapping[str, Any], *, tasks: Sequence[str] | None = None)
 
     Uses `action`, `reward`, `n_actions`, `pscore`, and if there is one `pi_b` with `position`. Without `pi_b` only
     the propensity of the task drawn is known; the other tasks then share the rest evenly. That changes no estimate
-    but that of `adaptive_dr`, and leaves overlap with the other tasks unchecked.
+    but that of `adaptive_dr`; the bounds of the bounded intervals and the check of overlap are then guesses.
 
     Args:
         feedback: the dictionary.
@@ -154,7 +155,7 @@ def checked_names(tasks: Sequence[str]) -> tuple[str, ...]:
     Raises:
         LogFormatError: there are none or too many, one is not a word, or comes twice.
     """
-    if isinstance(tasks, str) or not hasattr(tasks, "__len__"):
+    if isinstance(tasks, str) or not isinstance(tasks, Sequence):
         raise LogFormatError(f"`tasks` must be a list of names, got {type(tasks).__name__}.")
     if not 1 <= len(tasks) <= MAX_TASKS:
         raise LogFormatError(f"`tasks` must hold 1 to {MAX_TASKS} names, got {len(tasks)}.")
