@@ -1,0 +1,179 @@
+"""Figures of what was reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..runs import Setting
+from ..tables import KIND, OBJECTIVE, CurvePoint, Difference, Forecast
+from .style import (
+    MOST_PANELS,
+    altair,
+    budget_axis,
+    columns_for,
+    data,
+    finish,
+    has_intervals,
+    highlight,
+    highlighted,
+    policy_colour,
+    records,
+    seeds_words,
+    shown_names,
+)
+
+_MOST_BANDS = 6
+
+
+def objective(rows: Sequence[CurvePoint], setting: Setting) -> Any:
+    """The objective over the budget, a line for each policy with its band over seeds."""
+    shown = [row for row in rows if row.task == OBJECTIVE]
+    chart = altair().layer(*_lines(setting, "objective", band=has_intervals(shown)), data=data(records(shown, setting)))
+    return finish(
+        chart.add_params(highlight()).properties(width=640, height=320),
+        "Objective over the budget",
+        "Priority-weighted mean of the held-out scores; bigger is better",
+        f"Line: mean; band: {KIND}; {seeds_words(setting)}",
+        description=f"Line chart of the objective over the budget for {', '.join(setting.policies)}.",
+    )
+
+
+def scores(rows: Sequence[CurvePoint], setting: Setting, forecasts: Sequence[Forecast] = ()) -> Any:
+    """Held-out score of each task over the budget, one panel each, with forecasts where given (dashed, open)."""
+    alt = altair()
+    tasks = shown_tasks(rows, setting)
+    values: list[dict[str, Any]] = [
+        {**record, "kind": "measured"} for record in records([row for row in rows if row.task in tasks], setting)
+    ]
+    ahead = records([row for row in forecasts if row.task in tasks], setting)
+    values += [{**record, "mean": record["score"], "kind": "forecast"} for record in ahead]
+    layers = [
+        layer.transform_filter("datum.kind == 'measured'")
+        for layer in _lines(setting, "score", band=has_intervals(rows))
+    ]
+    if forecasts:
+        ahead = alt.Chart().transform_filter("datum.kind == 'forecast'")
+        at = {"x": budget_axis(setting), "color": policy_colour(setting)["color"]}
+        layers.append(ahead.mark_rule(opacity=0.7).encode(y="lower:Q", y2="upper:Q", **at))
+        layers.append(
+            ahead.mark_point(shape="diamond", filled=False, size=50).encode(
+                y="mean:Q", tooltip=["task:N", "policy:N", "seed:Q", "mean:Q", "lower:Q", "upper:Q", "made_at:Q"], **at
+            )
+        )
+    names = [shown_names(setting)[task] for task in tasks]
+    panels = columns_for(len(tasks))
+    chart = (
+        alt.layer(*layers, data=data(values))
+        .properties(width=640 // panels - 40, height=150)
+        .facet(alt.Facet("task:N", title=None, sort=names, header=alt.Header(labelLimit=200)), columns=panels)
+        .resolve_scale(y="independent")
+        .resolve_axis(x="independent")
+        .add_params(highlight())
+    )
+    left_out = len(setting.tasks) - len(tasks)
+    return finish(
+        chart,
+        "Score of each task over the budget",
+        f"Held-out score, bigger is better; axes differ. Line: mean; band: {KIND}; {seeds_words(setting)}",
+        "Diamonds with bars: forecasts and their intervals" if forecasts else "",
+        f"The {len(tasks)} tasks in which policies differ most; {left_out} more are in the tables" if left_out else "",
+        description=f"Line charts of the held-out scores of {len(tasks)} tasks over the budget, one panel each.",
+    )
+
+
+def shown_tasks(rows: Sequence[CurvePoint], setting: Setting, most: int = MOST_PANELS) -> list[str]:
+    """The tasks that fit into a figure, in their order: those in which policies' last means differ most."""
+    last = {(row.policy, row.task): row.mean for row in rows}
+    spread = {
+        task.name: max(values) - min(values) + (1e6 if task.priority > 0 and len(setting.tasks) <= most else 0.0)
+        for task in setting.tasks
+        if (values := [last[policy, task.name] for policy in setting.policies if (policy, task.name) in last])
+    }
+    kept = sorted(spread, key=lambda name: -spread[name])[:most]
+    return [task.name for task in setting.tasks if task.name in kept]
+
+
+def forest(rows: Sequence[Difference], setting: Setting) -> Any:
+    """Paired differences of the final objective to the reference: a dot and its interval for each policy."""
+    alt = altair()
+    shown = records([row for row in rows if row.task == OBJECTIVE and row.n], setting)
+    against = rows[0].reference
+    order = [record["policy"] for record in sorted(shown, key=lambda record: -record["mean"])]
+    y = alt.Y("policy:N", sort=order, title=None, axis=alt.Axis(labelLimit=200))
+    base = alt.Chart(data(shown)).encode(y=y)
+    colour = policy_colour(setting, legend=False)["color"]
+    title = f"difference in the objective to {against}"
+    tip = ["policy:N", "mean:Q", "lower:Q", "upper:Q", "n:Q", "wins:Q"]
+    layers = [
+        alt.Chart(data([{"zero": 0}])).mark_rule(strokeDash=[4, 3], opacity=0.8).encode(x=alt.X("zero:Q", title=title)),
+        base.mark_point(filled=True, size=90, opacity=1).encode(x="mean:Q", color=colour, tooltip=tip),
+    ]
+    if has_intervals(rows):
+        layers.insert(1, base.mark_rule(strokeWidth=3).encode(x="lower:Q", x2="upper:Q", color=colour))
+    chart = alt.layer(*layers)
+    return finish(
+        chart.properties(width=640, height=alt.Step(34)),
+        f"Who is better than {against}",
+        "Final objective minus that of the same seed; right of the dashed line is better",
+        f"Dot: mean of paired differences; bar: {KIND}; n = {_span([row.n for row in rows])} paired seeds",
+        description="; ".join(
+            f"{record['policy']} {record['mean']:+.3g}" for record in sorted(shown, key=lambda r: -r["mean"])
+        ),
+    )
+
+
+def task_differences(rows: Sequence[Difference], setting: Setting) -> Any:
+    """Paired difference of each task's final score to the reference, as a map of tasks by policies."""
+    alt = altair()
+    against = rows[0].reference
+    shown = records([row for row in rows if row.task != OBJECTIVE and row.n], setting)
+    for record in shown:
+        known = record["lower"] is not None
+        record["clear"] = known and (record["lower"] > 0 or record["upper"] < 0)
+    largest = max((abs(record["mean"]) for record in shown if record["mean"] is not None), default=0.0) or 1.0
+    scale = alt.Scale(scheme="blueorange", reverse=True, domain=[-largest, largest], domainMid=0)
+    legend = alt.Legend(title="difference in score", gradientLength=200, format="+.2~g")
+    base = alt.Chart(data(shown)).encode(
+        x=alt.X("policy:N", title=None, sort=list(setting.policies), axis=alt.Axis(labelAngle=-40, labelLimit=140)),
+        y=alt.Y("task:N", title=None, sort=list(setting.names), axis=alt.Axis(labelLimit=200)),
+    )
+    chart = alt.layer(
+        base.mark_rect(stroke="#ffffff", strokeWidth=1).encode(
+            color=alt.Color("mean:Q", scale=scale, legend=legend),
+            tooltip=["task:N", "policy:N", "mean:Q", "lower:Q", "upper:Q", "n:Q", "wins:Q"],
+        ),
+        base.transform_filter("datum.clear").mark_point(shape="circle", filled=True, size=26, opacity=1, color="#111"),
+    )
+    return finish(
+        chart.properties(width=alt.Step(64), height=alt.Step(22 if len(setting.tasks) <= 30 else 13)),
+        f"What each task gained or lost against {against}",
+        "Mean paired difference of the final score; blue is better, orange is worse",
+        f"Dot: the {KIND} excludes zero, not corrected for the number of cells",
+        description=f"Map of the difference in final score to {against} for {len(setting.tasks)} tasks and policies.",
+    )
+
+
+def _lines(setting: Setting, word: str, *, band: bool) -> list[Any]:
+    alt = altair()
+    x = budget_axis(setting)
+    y = alt.Y("mean:Q", title=word, scale=alt.Scale(zero=False))
+    encoding = policy_colour(setting)
+    tip = ["task:N", "policy:N", "spent:Q", "mean:Q", "lower:Q", "upper:Q", "n:Q"]
+    line = alt.Chart().mark_line(strokeWidth=2.2).encode(x=x, y=y, opacity=highlighted(1.0, 0.12), **encoding)
+    points = (
+        alt.Chart()
+        .mark_point(filled=True, size=22)
+        .encode(x=x, y=y, color=encoding["color"], tooltip=tip, opacity=highlighted(0.9, 0.05))
+    )
+    if not band:
+        return [line, points]
+    alone = alt.condition("highlight == datum.policy", alt.value(0.2), alt.value(0.0))
+    opacity = alone if len(setting.policies) > _MOST_BANDS else highlighted(0.16, 0.02)
+    area = alt.Chart().mark_area().encode(x=x, y="lower:Q", y2="upper:Q", color=encoding["color"], opacity=opacity)
+    return [area, line, points]
+
+
+def _span(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"

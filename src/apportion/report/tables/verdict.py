@@ -1,0 +1,143 @@
+"""The answer in words: which policy, by how much, how sure."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+from ..runs import Setting
+from .differences import Difference, differences
+from .intervals import CONFIDENCE
+from .reach import Saving, savings
+from .scores import OBJECTIVE, Compared, compared, finals
+
+Sureness = Literal["sure", "likely", "open", "untested"]
+
+
+class Verdict(NamedTuple):
+    """The answer of a report.
+
+    Attributes:
+        best: the policy with the highest mean objective; empty where no run has a score.
+        sureness: `sure` if the interval of its difference to the reference (to the runner-up, if it is the reference)
+            excludes zero at a confidence that allows for all comparisons made (Bonferroni), `likely` if only the
+            plain 95 % interval does, `open` if neither, `untested` where fewer than two paired seeds exist.
+        headline: one sentence.
+        details: further sentences.
+    """
+
+    best: str
+    sureness: Sureness
+    headline: str
+    details: tuple[str, ...]
+
+
+def verdict(setting: Setting) -> Verdict:
+    """Which policy reached the highest mean objective, by how much, and how sure that is."""
+    source = compared(setting)
+    means = {row.policy: row for row in finals(setting) if row.task == OBJECTIVE and row.n}
+    notes = _notes(setting, source)
+    if not means:
+        return Verdict("", "untested", "No run has been evaluated yet.", tuple(notes))
+    best = max(means, key=lambda policy: means[policy].mean)
+    top = means[best]
+    reached = f"{top.mean:.4g}{_interval(top.lower, top.upper)}"
+    if len(means) == 1:
+        return Verdict(
+            best, "untested", f"{best} reached an objective of {reached} {source.words}{_seeds(top.n)}.", tuple(notes)
+        )
+    others = [policy for policy in means if policy != best]
+    second = max(others, key=lambda policy: means[policy].mean)
+    against = second if best == setting.reference else setting.reference if setting.reference in means else second
+    row, sureness = _compare(setting, source, best, against, len(others))
+    if row.n == 0:
+        headline = (
+            f"{best} has the highest objective, {reached}{_seeds(top.n)}, but shares no seed with {against}: "
+            f"differences between other seeds are left out."
+        )
+        return Verdict(best, "untested", headline, tuple(notes))
+    by = f"{row.mean:+.3g}{_interval(row.lower, row.upper, sign=True)} over {against}{_seeds(row.n, 'paired seed')}"
+    verb = {
+        "sure": f"{best} is best: {by}",
+        "likely": f"{best} is probably best: {by}",
+        "open": f"{best} is ahead, but that may be chance: {by}",
+        "untested": f"{best} is ahead in a single seed, which shows nothing yet: {by}",
+    }[sureness]
+    details = [f"It reached an objective of {reached} {source.words}{_seeds(top.n)}."]
+    if second != against:
+        runner, told = _compare(setting, source, best, second, len(others))
+        if runner.n:
+            words = "excludes zero" if told in ("sure", "likely") else "does not exclude zero"
+            tail = f", which {words}" if runner.n > 1 else ""
+            interval = _interval(runner.lower, runner.upper, sign=True)
+            details.append(f"Over the best other policy, {second}, it leads by {runner.mean:+.3g}{interval}{tail}.")
+    if best != setting.reference:
+        details += _saving(setting, {row.policy: row for row in savings(setting)}, best)
+        details += _losers(setting, source, best)
+    if len(others) > 1 and sureness != "untested":
+        details.append(
+            f"It was picked from {len(means)} policies after seeing their scores, so its lead flatters it a little; "
+            f"“sure” here means that the interval widened for {len(others)} comparisons excludes zero."
+        )
+    return Verdict(best, sureness, f"{verb}.", tuple(details + notes))
+
+
+def _compare(
+    setting: Setting, source: Compared, policy: str, against: str, comparisons: int
+) -> tuple[Difference, Sureness]:
+    def row(confidence: float) -> Difference:
+        rows = differences(setting, reference=against, confidence=confidence, source=source)
+        return next(row for row in rows if row.policy == policy and row.task == OBJECTIVE)
+
+    plain, widened = row(CONFIDENCE), row(1 - (1 - CONFIDENCE) / comparisons)
+    if plain.n < 2:
+        return plain, "untested"
+    return plain, "sure" if widened.lower > 0 else "likely" if plain.lower > 0 else "open"
+
+
+def _saving(setting: Setting, rows: dict[str, Saving], best: str) -> list[str]:
+    if best not in rows:
+        return []
+    own, other = rows[best], rows[setting.reference]
+    if math.isinf(own.share):
+        return []
+    return [
+        f"It reached {setting.reference}'s mean last evaluation ({own.level:.4g}) with {own.share:.0%} of the budget "
+        f"(median of {own.n}, reached in {own.reached}); {setting.reference} itself needed "
+        f"{'more than it had' if math.isinf(other.share) else f'{other.share:.0%}'}."
+    ]
+
+
+def _losers(setting: Setting, source: Compared, best: str) -> list[str]:
+    rows = [row for row in differences(setting, source=source) if row.policy == best and row.task != OBJECTIVE]
+    if not any(row.n > 1 for row in rows):
+        return []
+    worse = sorted((row for row in rows if row.upper < 0), key=lambda row: row.mean)
+    better = sum(row.lower > 0 for row in rows)
+    worst = f", most {worse[0].task} ({worse[0].mean:+.3g})" if worse else ""
+    return [
+        f"Of {len(rows)} tasks {better} gained and {len(worse)} lost{worst}, each by a 95 % interval that excludes "
+        f"zero; with {len(rows)} intervals about {0.05 * len(rows):.2g} would by chance alone."
+    ]
+
+
+def _notes(setting: Setting, source: Compared) -> list[str]:
+    notes: list[str] = []
+    running = sum(not run.finished for run in setting.runs)
+    if running:
+        notes.append(f"{running} of {len(setting.runs)} runs have not finished: policies are compared {source.words}.")
+    fewest = min(len(setting.of(policy)) for policy in setting.policies)
+    if fewest == 1:
+        notes.append("One seed cannot show whether a difference is more than chance: run each policy with several.")
+    return notes
+
+
+def _interval(lower: float, upper: float, *, sign: bool = False) -> str:
+    if math.isnan(lower):
+        return ""
+    form = "+.3g" if sign else ".4g"
+    return f" (95 % interval {lower:{form}} to {upper:{form}})"
+
+
+def _seeds(n: int, word: str = "seed") -> str:
+    return f", {n} {word}{'s' if n != 1 else ''}"
