@@ -108,6 +108,12 @@ def test_too_little_data_gives_an_infinite_interval_and_none_gives_nan(log):
         assert (none.lower, none.upper, none.n_rounds) == (-np.inf, np.inf, 0)
 
 
+def test_the_direct_method_gets_no_interval(log):
+    found = est.evaluate(log, TARGET, estimator="direct_method")
+    assert np.isfinite(found.value)
+    assert (found.lower, found.upper) == (-np.inf, np.inf)
+
+
 def test_a_target_that_no_drawn_task_serves_gives_nan_not_a_number():
     log = est.from_arrays(tasks=["a", "b"], chosen=[0] * 3, probabilities=[[0.5, 0.5]] * 3, reward=[1.0] * 3)
     found = est.evaluate(log, np.array([0.0, 1.0]))

@@ -72,6 +72,9 @@ INTERVALS = (*ASYMPTOTIC, *BOUNDED, "anytime")
 MIN_EFFECTIVE_SAMPLE_SIZE = 30.0
 """Below it the central limit theorem says nothing, and asymptotic intervals are infinite."""
 
+WITHOUT_INTERVAL = ("direct_method",)
+"""Estimators whose scores do not vary with their error, so that an interval from them would be made up."""
+
 
 def estimator_of(estimator: str | Estimator, options: Mapping[str, Any]) -> tuple[Estimator, str]:
     """The function behind a name, and its name; checks that it takes these options.

@@ -9,8 +9,9 @@ from ._models import predicted
 def direct_method(logged: Logged, target: Floats, *, predictions: Floats | None = None) -> Floats:
     """Estimates the mean reward per step under the target from a reward model alone: sum over a of pi_t(a) q(t, a).
 
-    Low variance, but biased by whatever the model gets wrong. Its interval is not honest: the scores vary with the
-    target, not with the error of the model (measured coverage in `docs/off_policy.md`). Use `dr` to report.
+    Low variance, but biased by whatever the model gets wrong. The scores vary with the target, not with the error of
+    the model, so an interval from them means nothing (measured coverage in `docs/off_policy.md`) and `evaluate` gives
+    an infinite one. Use `dr` to report.
 
     Source: Beygelzimer & Langford 2009 (arXiv:0812.4044). Agrees with Open Bandit Pipeline's `DirectMethod`.
 

@@ -16,6 +16,7 @@ from ._choices import (
     BOUNDED,
     INTERVALS,
     MIN_EFFECTIVE_SAMPLE_SIZE,
+    WITHOUT_INTERVAL,
     Estimator,
     Interval,
     checked_range,
@@ -43,9 +44,10 @@ def evaluate(
     """Estimates what the reward per step would have been, had each choice been drawn from the target.
 
     The estimand is `per_step`: in the training states that the log passed through. It can rank whole runs wrongly;
-    see `docs/off_policy.md`. Decisions without a reward are left out. With fewer than 30 effective rounds the
-    asymptotic intervals are infinite. With a baseline the estimate is how much more the target would have earned than
-    the baseline, from the difference of their scores on the same rounds, so what they share cancels.
+    see `docs/off_policy.md`. Decisions without a reward are left out. With fewer than 30 effective rounds, and
+    for the direct method, whose scores do not tell its error, the asymptotic intervals are infinite. With a baseline
+    the estimate is how much more the target would have earned than the baseline, from the difference of their scores
+    on the same rounds, so what they share cancels.
 
     Args:
         logged: the log.
@@ -112,7 +114,7 @@ def evaluate(
             )
         bounds = checked_range(reward_range, interval)
         lower, upper = _bounded(logged, targets[0], label, interval, scores, confidence, bounds)
-    elif size >= MIN_EFFECTIVE_SAMPLE_SIZE:
+    elif size >= MIN_EFFECTIVE_SAMPLE_SIZE and label not in WITHOUT_INTERVAL:
         lower, upper = ASYMPTOTIC[interval](scores, confidence=confidence)
     kind = interval if isinstance(interval, str) else name_of(interval)
     return Estimate(

@@ -82,7 +82,7 @@ def check_overlap(logged: Logged, target: Floats) -> None:
         >>> from apportion.estimators import from_arrays
         >>> log = from_arrays(tasks=["a", "b"], chosen=[0, 0], probabilities=[[1.0, 0.0]] * 2, reward=[1.0, 2.0])
         >>> check_overlap(log, np.array([1.0, 0.0]))
-        >>> check_overlap(log, np.array([0.5, 0.5]))
+        >>> check_overlap(log, np.array([0.5, 0.5]))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         apportion.errors.OverlapError: ...
     """

@@ -11,7 +11,7 @@ from scipy import special
 from .._check import check_choice, check_integer
 from ..records import Estimate, Floats, Logged
 from ._bounds import UNKNOWN, check_confidence
-from ._choices import ESTIMATORS, MIN_EFFECTIVE_SAMPLE_SIZE, checked_range, estimator_of
+from ._choices import ESTIMATORS, MIN_EFFECTIVE_SAMPLE_SIZE, WITHOUT_INTERVAL, checked_range, estimator_of
 from ._inputs import checked_target, importance_weights
 from ._models import predicted
 from ._moments import Moments
@@ -224,7 +224,9 @@ class StreamedEvaluation:
             tail, (low, high) = (1.0 - self.confidence) / 2.0, self._range
             lower, upper = self._below.lower(tail), 1.0 - self._above.lower(tail)
             return low + lower * (high - low), low + upper * (high - low)
-        if n < 2 or self._diagnostics.effective_sample_size < MIN_EFFECTIVE_SAMPLE_SIZE:
+        if self.estimator in WITHOUT_INTERVAL or n < 2:
+            return UNKNOWN
+        if self._diagnostics.effective_sample_size < MIN_EFFECTIVE_SAMPLE_SIZE:
             return UNKNOWN
         if self.interval == "normal":
             _, numerator, denominator = (float(mean) for mean in self._moments.mean)
