@@ -106,7 +106,7 @@ ROWS = [
         rewards((1, 0.3), (1, 0.0)),
         [1 / 3.5, 2.5 / 3.5],
         "HanGuo97/AutoSeM multitask_autoMR_model.py; P(x > y) of uniform and Beta(a, 1) is 1 / (a + 1)",
-        1e-6,
+        1e-4,
     ),
     # Three equal posteriors, then a failure of the first at forget = 1: Beta(1, 2), the others Beta(1, 1).
     # P(first) = integral of 2 (1 - x) x^2 = 2 (1/3 - 1/4) = 1/6. Exploration 0.3 adds 0.1 to 0.7 of it.
@@ -116,7 +116,7 @@ ROWS = [
         rewards((0, -0.1), n_tasks=3),
         [0.7 / 6 + 0.1, 0.7 * 2.5 / 6 + 0.1, 0.7 * 2.5 / 6 + 0.1],
         "HanGuo97/AutoSeM multitask_autoMR_model.py, by hand",
-        1e-5,
+        1e-4,
     ),
     # N(0, 1/2) against N(1/2, 1/4): variance (1 + 0) / 2, counts 1 and 2. P = Phi(-(1/2) / sqrt(3/4)) = 0.28185143.
     Row(

@@ -21,6 +21,11 @@ def check_horizon(horizon: int | None) -> None:
         check_integer("horizon", horizon, low=1)
 
 
+def doubled(steps: Ints) -> bool:
+    """Whether the number of rewards of some run is a power of two: only then do rates without a horizon change."""
+    return not np.logical_and.reduce(steps & (steps - 1))
+
+
 def horizons(horizon: int | None, steps: Ints) -> float | Floats:
     """The horizon T that learning rates are made for: the one given, or one for each run, shape (n_runs, 1).
 
@@ -29,6 +34,11 @@ def horizons(horizon: int | None, steps: Ints) -> float | Floats:
     if horizon is not None:
         return float(horizon)
     return np.ldexp(1.0, np.frexp(steps.astype(np.float64))[1])[:, None]
+
+
+def rate(value: float | Floats) -> float | Floats:
+    """A rate as state: a number where one serves all runs, which is also faster, else an array."""
+    return value if isinstance(value, np.ndarray) else float(value)
 
 
 def weighted(chosen: Ints, probabilities: Floats, reward: Floats, low: float, high: float) -> Floats:

@@ -80,10 +80,10 @@ def normal_argmax(mean: Floats, deviation: Floats, mask: Bools | None, n_nodes: 
 def beta_nodes(least: float, most: float) -> int:
     """Nodes for `beta_argmax` when all alpha and beta are at least `least` and alpha + beta at most `most`.
 
-    The step is half the smallest standard deviation that ln(x / (1 - x)) can then have.
+    The step is 0.7 of the smallest standard deviation that ln(x / (1 - x)) can then have.
     """
     widest = 2.0 * (5.0 * sqrt(2.0 / least) + TAIL / least)
-    return ceil(widest * sqrt(most))
+    return ceil(widest * sqrt(most) / 1.4)
 
 
 def beta_argmax(alpha: Floats, beta: Floats, mask: Bools | None, n_nodes: int) -> Floats:
@@ -91,7 +91,7 @@ def beta_argmax(alpha: Floats, beta: Floats, mask: Bools | None, n_nodes: int) -
 
     Works on y = ln(x / (1 - x)), where the densities are smooth. F_j is a sum over the nodes with the first correction
     of Euler and Maclaurin, so that the error falls with the fourth power of the step: with `beta_nodes` it was below
-    1e-5 in 800 cases of nine variables.
+    1e-4 in 800 cases of nine variables.
 
     Args:
         alpha: above 0, shape (n_runs, n_tasks).

@@ -11,7 +11,7 @@ from .._check import check_number
 from ..records import Context, Floats, Ints, Task
 from ._base import Policy
 from ._choice import explore, mask_of, softmax
-from ._exp3 import centred, check_horizon, doubled, horizons, weighted
+from ._exp3 import centred, check_horizon, doubled, horizons, rate, weighted
 
 
 @dataclass(kw_only=True)
@@ -69,11 +69,11 @@ class Exp3(Policy):
         self.steps_ = np.zeros(n_runs, dtype=np.int64)
         self.gamma_ = self._gamma()
 
-    def _gamma(self) -> Floats:
-        horizon, n_tasks = horizons(self.horizon, self.steps_), self.log_weights_.shape[1]
+    def _gamma(self) -> float | Floats:
         if self.gamma is not None:
-            return np.full_like(horizon, self.gamma)
-        return np.minimum(1.0, np.sqrt(n_tasks * math.log(n_tasks) / ((math.e - 1.0) * horizon)))
+            return self.gamma
+        horizon, n_tasks = horizons(self.horizon, self.steps_), self.log_weights_.shape[1]
+        return rate(np.minimum(1.0, np.sqrt(n_tasks * math.log(n_tasks) / ((math.e - 1.0) * horizon))))
 
     def probabilities(self, context: Context) -> Floats:
         """Softmax of the log-weights, mixed with gamma of uniform, shape (n_runs, n_tasks)."""

@@ -11,7 +11,7 @@ from .._check import check_number
 from ..records import Context, Floats, Ints, Task
 from ._base import Policy
 from ._choice import explore, mask_of, softmax
-from ._exp3 import TINY, centred, check_horizon, horizons, weighted
+from ._exp3 import TINY, centred, check_horizon, doubled, horizons, rate, weighted
 
 
 @dataclass(kw_only=True)
@@ -72,26 +72,26 @@ class Exp3P(Policy):
         self.tasks_ = tuple(tasks)
         self.log_weights_ = np.zeros((n_runs, len(tasks)))
         self.steps_ = np.zeros(n_runs, dtype=np.int64)
+        self._set_rates()
 
-    def _gamma(self, horizon: float | Floats) -> float | Floats:
+    def _set_rates(self) -> None:
+        horizon, n_tasks = horizons(self.horizon, self.steps_), self.log_weights_.shape[1]
+        self.gamma_ = rate(np.minimum(0.6, 2.0 * np.sqrt(0.6 * n_tasks * math.log(n_tasks) / horizon)))
         if self.gamma is not None:
-            return self.gamma
-        n_tasks = self.log_weights_.shape[1]
-        return np.minimum(0.6, 2.0 * np.sqrt(0.6 * n_tasks * math.log(n_tasks) / horizon))
+            self.gamma_ = self.gamma
+        self.bonus_ = rate(2.0 * np.sqrt(np.log(n_tasks * horizon / self.delta) / (n_tasks * horizon)))
 
     def probabilities(self, context: Context) -> Floats:
         """Softmax of the log-weights, mixed with gamma of uniform, shape (n_runs, n_tasks)."""
-        gamma = self._gamma(horizons(self.horizon, self.steps_))
         mask = mask_of(context)
-        return explore(softmax(self.log_weights_, mask), gamma, mask)
+        return explore(softmax(self.log_weights_, mask), self.gamma_, mask)
 
     def update(self, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
         """Raise all weights by the bonus, and that of the task drawn by its reward over its propensity."""
         n_tasks = probabilities.shape[1]
-        horizon = horizons(self.horizon, self.steps_)
-        gamma = self._gamma(horizon)
-        alpha = 2.0 * np.sqrt(np.log(n_tasks * horizon / self.delta))
-        bonus = alpha / (np.maximum(probabilities, np.maximum(gamma / n_tasks, TINY)) * np.sqrt(n_tasks * horizon))
+        bonus = self.bonus_ / np.maximum(probabilities, np.maximum(self.gamma_ / n_tasks, TINY))
         gains = weighted(chosen, probabilities, reward, 0.0, 1.0)
-        self.log_weights_ = centred(self.log_weights_ + gamma / (3.0 * n_tasks) * (gains + bonus))
+        self.log_weights_ = centred(self.log_weights_ + self.gamma_ / (3.0 * n_tasks) * (gains + bonus))
         self.steps_ += 1
+        if self.horizon is None and doubled(self.steps_):
+            self._set_rates()

@@ -11,7 +11,7 @@ from .._check import check_number
 from ..records import Context, Floats, Ints, Task
 from ._base import Policy
 from ._choice import explore, mask_of, normalised
-from ._exp3 import TINY, check_horizon, horizons
+from ._exp3 import TINY, check_horizon, doubled, horizons, rate
 
 
 @dataclass(kw_only=True)
@@ -75,30 +75,29 @@ class Exp3S(Policy):
         self.tasks_ = tuple(tasks)
         self.weights_ = np.full((n_runs, len(tasks)), 1.0 / len(tasks))
         self.steps_ = np.zeros(n_runs, dtype=np.int64)
+        self._set_rates()
 
-    def _rates(self) -> tuple[float | Floats, float | Floats]:
-        """The rates gamma and alpha, one for all runs or shape (n_runs, 1)."""
-        if self.gamma is not None and self.alpha is not None:
-            return self.gamma, self.alpha
+    def _set_rates(self) -> None:
         n_tasks, horizon = self.weights_.shape[1], horizons(self.horizon, self.steps_)
-        rate = n_tasks * (self.switches * np.log(n_tasks * horizon) + math.e) / (math.e - 1.0)
-        gamma = np.minimum(1.0, np.sqrt(rate / horizon)) if self.gamma is None else self.gamma
-        return gamma, 1.0 / horizon if self.alpha is None else self.alpha
+        spread = n_tasks * (self.switches * np.log(n_tasks * horizon) + math.e) / (math.e - 1.0)
+        self.gamma_ = rate(np.minimum(1.0, np.sqrt(spread / horizon))) if self.gamma is None else self.gamma
+        self.alpha_ = 1.0 / horizon if self.alpha is None else self.alpha
 
     def probabilities(self, context: Context) -> Floats:
         """The weights, mixed with gamma of uniform, shape (n_runs, n_tasks)."""
         mask = mask_of(context)
         shares = self.weights_ if mask is None else normalised(np.where(mask, self.weights_, 0.0))
-        return explore(shares, self._rates()[0], mask)
+        return explore(shares, self.gamma_, mask)
 
     def update(self, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
         """Raise the weight of the task drawn, then give every task its share of all weights before."""
         n_tasks, at = probabilities.shape[1], (np.arange(len(chosen)), chosen)
-        gamma, alpha = self._rates()
         gains = np.minimum(np.maximum(reward, 0.0), 1.0) / np.maximum(probabilities[at], TINY)
         # At most 1 for own decisions; for a foreign one of tiny propensity the exponential must not overflow.
-        exponent = np.minimum(np.ravel(gamma) * gains / n_tasks, 700.0)
-        weights = self.weights_ + math.e * alpha / n_tasks
+        exponent = np.minimum(np.ravel(self.gamma_) * gains / n_tasks, 700.0)
+        weights = self.weights_ + math.e * self.alpha_ / n_tasks
         weights[at] += self.weights_[at] * np.expm1(exponent)
         self.weights_ = normalised(weights)
         self.steps_ += 1
+        if self.horizon is None and doubled(self.steps_):
+            self._set_rates()

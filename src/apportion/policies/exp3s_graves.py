@@ -11,7 +11,7 @@ from .._check import check_number
 from ..records import Context, Floats, Ints, Task
 from ._base import Policy
 from ._choice import explore, mask_of, softmax
-from ._exp3 import centred, check_horizon, horizons, weighted
+from ._exp3 import centred, check_horizon, doubled, horizons, rate, weighted
 
 
 @dataclass(kw_only=True)
@@ -84,6 +84,15 @@ class Exp3SGraves(Policy):
         self.tasks_ = tuple(tasks)
         self.log_weights_ = np.zeros((n_runs, len(tasks)))
         self.steps_ = np.zeros(n_runs, dtype=np.int64)
+        self.eta_ = self._eta()
+
+    def _eta(self) -> float | Floats:
+        if self.eta is not None:
+            return self.eta
+        memory, n_tasks = horizons(self.horizon, self.steps_), self.log_weights_.shape[1]
+        if self.share:
+            memory = np.minimum(memory, 1.0 / self.share)
+        return rate(2.0 * np.sqrt(math.log(n_tasks) / (n_tasks * memory)))
 
     def probabilities(self, context: Context) -> Floats:
         """Softmax of the log-weights, mixed with epsilon of uniform, shape (n_runs, n_tasks)."""
@@ -96,20 +105,14 @@ class Exp3SGraves(Policy):
         gains = weighted(chosen, probabilities, reward, -1.0, 1.0)
         if self.beta:
             gains += self.beta / np.maximum(probabilities, self.exploration / n_tasks)
-        self.steps_ += 1
-        raised = centred(self.log_weights_ + self._eta(n_tasks) * gains)
+        raised = centred(self.log_weights_ + self.eta_ * gains)
         if n_tasks > 1 and self.share != 0.0:
-            share = 1.0 / self.steps_[:, None] if self.share is None else self.share
+            share = 1.0 / (self.steps_ + 1)[:, None] if self.share is None else self.share
             weights = np.exp(raised)
             others = weights.sum(axis=1, keepdims=True) - weights
             shared = (1.0 - share) * weights + share / (n_tasks - 1) * others
             raised = centred(np.log(np.maximum(shared, 1e-300)))  # only ratios below 1e-300 are lost
         self.log_weights_ = raised
-
-    def _eta(self, n_tasks: int) -> float | Floats:
-        if self.eta is not None:
-            return self.eta
-        memory = horizons(self.horizon, self.steps_)
-        if self.share:
-            memory = np.minimum(memory, 1.0 / self.share)
-        return 2.0 * np.sqrt(math.log(n_tasks) / (n_tasks * memory))
+        self.steps_ += 1
+        if self.horizon is None and doubled(self.steps_):
+            self.eta_ = self._eta()
