@@ -4,8 +4,10 @@ import typer
 
 from .. import __version__
 from .check import check
+from .compare import compare, demo
 from .listing import list_app
 from .log import log_app
+from .report import report
 from .simulate import simulate
 from .train import train
 
@@ -33,7 +35,10 @@ def root(
 
 app.command()(train)
 app.command()(check)
+app.command()(compare)
 app.command()(simulate)
+app.command()(report)
+app.command()(demo)
 app.add_typer(list_app, name="list")
 app.add_typer(log_app, name="log")
 

@@ -27,7 +27,8 @@ def check(
 
 def _check_config(path: Path, as_json: bool) -> list[str]:
     from ..config import load_config  # torch is loaded only where a configuration is checked
-    from .train import make_trainer, print_plan
+    from ..launch import make_trainer
+    from .train import print_plan
 
     config = load_config(path)
     trainer = make_trainer(config)

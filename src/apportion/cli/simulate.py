@@ -15,7 +15,7 @@ from ..policies import policies
 from ._output import console, errors, json_bytes, make_table, one_sentence, print_json
 
 if TYPE_CHECKING:
-    from ..study import WorldStudy
+    from ..study.worlds import WorldStudy
 
 REFERENCES = ("best fixed mixture", "oracle")
 
@@ -28,9 +28,7 @@ def simulate(
     runs: int = typer.Option(200, min=2, help="Paired runs for each world and policy."),
     seed: int = typer.Option(0, min=0, help="Seed of noise and draws."),
     split: str = typer.Option("public", help="Settings: `public` for development, `reported` for results."),
-    signal: str = typer.Option(
-        "", help="Signal of policies that need rewards; left out, the usual one of each."
-    ),
+    signal: str = typer.Option("", help="Signal of policies that need rewards; left out, the usual one of each."),
     engine: str = typer.Option("local", help="`local`, or `ray` for a cluster."),
     workers: int | None = typer.Option(None, min=1, help="Processes of the local engine; left out, one for each core."),
     ray_address: str = typer.Option("", help="Address of a Ray cluster; left out, one is started here."),
@@ -38,7 +36,7 @@ def simulate(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Simulate policies in worlds that learn, with a known best spending, through the code that trains real models."""
-    from ..study import study_worlds
+    from ..study.worlds import study_worlds
 
     with one_sentence():
         specs = all_policies() if policy_list == "all" else split_list(policy_list)
@@ -169,4 +167,3 @@ def _interval(value: float, lower: float, upper: float, digits: int = 3) -> str:
     if np.isnan(lower):
         return f"{value:.{digits}f}"
     return f"{value:.{digits}f} [{lower:.{digits}f}, {upper:.{digits}f}]"
-

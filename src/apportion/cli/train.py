@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import tomllib
 from pathlib import Path
@@ -11,18 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from .. import __version__
-from .._files import write_file
-from ..budget import Budget
 from ..loader import WHEN_EXHAUSTED
-from ..policies import Policy, policies
 from ..run import RunDirectory
-from ..signals import signals
 from ._output import console, errors, make_table, one_sentence, print_json
 
 if TYPE_CHECKING:
     from ..config import Config
-    from ..training import Trainer, TrainResult
+    from ..training import Trainer
 
 
 def train(
@@ -40,136 +34,40 @@ def train(
     as_json: bool = typer.Option(False, "--json", help="Print the summary as JSON."),
 ) -> None:
     """Train one model on many tasks under one budget, and log every decision."""
-    given = {
-        "policy": policy or None,
-        "signal": signal or None,
-        "seed": seed,
-        "budget.amount": budget,
-        "budget.unit": unit or None,
-        "taskset.data_dir": None if data_dir is None else str(data_dir),
-    }
-    overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     with one_sentence():
-        overrides |= dict(_parsed(text) for text in setting)
+        overrides = parsed_settings(
+            setting, policy=policy, signal=signal, seed=seed, budget=budget, unit=unit, data_dir=data_dir
+        )
         if migrate and not resume:
             raise ValueError("`--migrate` changes a run that is resumed: add `--resume`.")
-        chosen = _configuration(config, overrides, out, resume)
+        chosen = _stored(config, overrides, out) if resume else configuration(config, overrides)
         place = out or _default_place(chosen)
-        summary = run_training(chosen, place, resume=resume, migrate=migrate, quiet=as_json)
+        summary = _run(chosen, place, resume, migrate, as_json)
     if as_json:
         print_json(summary)
+        return
+    print_scores(summary)
+    console.print(f"log, checkpoints and summary: {place}", markup=False, soft_wrap=True)
 
 
-def run_training(
-    config: Config, place: Path, *, resume: bool = False, migrate: bool = False, quiet: bool = False
-) -> dict[str, Any]:
-    """Run, or go on with, the training run in a directory; gives its summary.
+def _run(config: Config, place: Path, resume: bool, migrate: bool, quiet: bool) -> dict[str, Any]:
+    from ..launch import launch  # torch is loaded only where something is trained
+    from ._live import LiveView
 
-    Raises:
-        ValueError, OSError, ApportionError: see `Trainer`.
-    """
-    run = RunDirectory.open(place) if resume else RunDirectory.create(place, config=config.to_toml())
-    if resume and run.summary_path.is_file() and not migrate:
-        summary = run.summary()
-        if not quiet:
-            console.print(f"'{place}' has finished; nothing to do.", markup=False, soft_wrap=True)
-            print_scores(summary)
-        return summary
-    from ._live import LiveView  # torch is loaded only where something is trained
-
+    if resume and not migrate and not quiet and RunDirectory.open(place).summary_path.is_file():
+        console.print(f"'{place}' has finished; nothing to do.", markup=False, soft_wrap=True)
     view = LiveView(errors if quiet else console)
-    if resume and not run.checkpoints:
-        # Killed before its first checkpoint: the little that was logged will be repeated exactly.
-        run.log_path.unlink(missing_ok=True)
     try:
-        trainer = make_trainer(config, run, view)
-        if not run.checkpoints:
-            trainer.save()
-    except BaseException:
-        if not resume:
-            run.discard()
-        raise
-    try:
-        if resume:
-            trainer.resume(migrate=migrate)
-            if migrate:
-                write_file(run.config_path, config.to_toml().encode())
-        if not quiet:
-            print_plan(config, trainer)
-        result = trainer.run()
+        return launch(
+            config,
+            place,
+            resume=resume,
+            migrate=migrate,
+            callbacks=[view],
+            ready=None if quiet else lambda trainer: print_plan(config, trainer),
+        )
     finally:
         view.stop()
-    summary = summarise(config, trainer, result)
-    run.write_summary(summary)
-    if not quiet:
-        print_scores(summary)
-        console.print(f"log, checkpoints and summary: {place}", markup=False, soft_wrap=True)
-    return summary
-
-
-def make_trainer(config: Config, run: RunDirectory | None = None, *callbacks: Any) -> Trainer:
-    """The trainer that a configuration describes; without a run directory it writes no file."""
-    from ..training import Trainer
-
-    policy = policies.make(config.policy)
-    budget = config.make_budget()
-    return Trainer(
-        config.make_taskset(),
-        policy=policy,
-        signal=signal_of(config, policy),
-        budget=budget,
-        seed=config.seed,
-        when_exhausted=config.when_exhausted,
-        constraints=config.make_constraints(),
-        execution=config.execution,
-        settings=config.make_settings(),
-        run=run,
-        checkpoint_every=(config.checkpoint_every or _checkpoint_interval(budget)) if run is not None else None,
-        callbacks=callbacks,
-    )
-
-
-def _checkpoint_interval(budget: Budget) -> int:
-    """Decisions between two checkpoints: a tenth of a run in steps, 100 where the number of steps is not known."""
-    return max(int(budget.amount / 10), 1) if budget.unit == "steps" else 100
-
-
-def signal_of(config: Config, policy: Policy) -> Any:
-    """The signal of the configuration, or the usual one of a policy that needs rewards."""
-    if config.signal is not None:
-        return signals.make(config.signal)
-    if "reward" not in policy.requires:
-        return None
-    if not policy.usual_signal:
-        raise ValueError(
-            f"policy {policy.name!r} learns from rewards and has no usual signal: name one with `--signal`, see "
-            f"`apportion list signals`."
-        )
-    return signals.make(policy.usual_signal)
-
-
-def summarise(config: Config, trainer: Trainer, result: TrainResult) -> dict[str, Any]:
-    """What is written to summary.json: the result, and the signature of every figure in it."""
-    import torch
-
-    header = trainer.loader.selector.header
-    return {
-        **result.to_dict(),
-        "policy": header["policy"],
-        "signal": header["signal"],
-        "signature": {
-            "apportion": __version__,
-            "log": header["fingerprint"],
-            "data": trainer.taskset.checksum,
-            "seed": config.seed,
-            "config": config.model_dump(mode="json", exclude_none=True),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "torch": str(torch.__version__),
-            "device": str(trainer.processes.device),
-            "threads": torch.get_num_threads(),
-        },
-    }
 
 
 def print_plan(config: Config, trainer: Trainer) -> None:
@@ -227,19 +125,54 @@ def print_scores(summary: dict[str, Any]) -> None:
     )
 
 
-def _configuration(config: str, overrides: dict[str, Any], out: Path | None, resume: bool) -> Config:
+def parsed_settings(
+    settings: list[str],
+    *,
+    policy: str = "",
+    signal: str = "",
+    seed: int | None = None,
+    budget: float | None = None,
+    unit: str = "",
+    data_dir: Path | None = None,
+) -> dict[str, Any]:
+    """Options of a command as values of a configuration, by dotted key.
+
+    Raises:
+        ValueError: a setting is not of the form KEY=VALUE.
+    """
+    given = {
+        "policy": policy or None,
+        "signal": signal or None,
+        "seed": seed,
+        "budget.amount": budget,
+        "budget.unit": unit or None,
+        "taskset.data_dir": None if data_dir is None else str(data_dir),
+    }
+    return {key: value for key, value in given.items() if value is not None} | dict(_parsed(text) for text in settings)
+
+
+def configuration(config: str, overrides: dict[str, Any]) -> Config:
+    """The configuration in a file, or the usual one of a taskset, with some values set.
+
+    Raises:
+        ValueError: it is wrong, or nothing was named.
+    """
     from ..config import TASKSETS, load_config, make_config
 
-    if resume:
-        if out is None:
-            raise ValueError("`--resume` needs the directory of the run: add `--out DIR`.")
-        stored = RunDirectory.open(out).config_path
-        return load_config(Path(config) if config.endswith(".toml") else stored, overrides)
     if config.endswith(".toml"):
         return load_config(Path(config), overrides)
     if not config:
         raise ValueError(f"name a configuration (.toml) or a taskset: {', '.join(TASKSETS)}.")
     return make_config({**default_config(config), "taskset": {"name": config}}, overrides)
+
+
+def _stored(config: str, overrides: dict[str, Any], out: Path | None) -> Config:
+    from ..config import load_config
+
+    if out is None:
+        raise ValueError("`--resume` needs the directory of the run: add `--out DIR`.")
+    stored = RunDirectory.open(out).config_path
+    return load_config(Path(config) if config.endswith(".toml") else stored, overrides)
 
 
 def default_config(taskset: str) -> dict[str, Any]:

@@ -1,6 +1,4 @@
-"""Studies: policies x worlds or tasksets x seeds, on one machine or a cluster, resumable."""
+"""Studies: policies x worlds or tasksets x seeds, on one machine or a cluster, resumable.
 
-from .jobs import ENGINES, Engine, Job, run_jobs
-from .worlds import WorldRow, WorldStudy, study_worlds
-
-__all__ = ["ENGINES", "Engine", "Job", "WorldRow", "WorldStudy", "run_jobs", "study_worlds"]
+`jobs` runs independent jobs, `worlds` simulates, `training` trains (and needs torch).
+"""

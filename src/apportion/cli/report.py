@@ -1,0 +1,37 @@
+"""`apportion report`: where the budget went and what it bought, on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from ._output import console, one_sentence
+
+
+def report(
+    runs: list[Path] = typer.Argument(help="Directories of runs, or folders of a study that hold such directories."),
+    out: Path = typer.Option(Path("report.html"), "--out", "-o", help="The page to write."),
+    live: bool = typer.Option(False, help="Write the page again as runs go on, until they have finished."),
+) -> None:
+    """Write one self-contained HTML page about runs: the answer first, and every figure with its numbers."""
+    from ..report import write_live, write_report
+
+    with one_sentence():
+        places = [found for path in runs for found in find_runs(path)]
+        page = write_live(places, out) if live else write_report(places, out)
+    console.print(f"report: {page}", markup=False, soft_wrap=True)
+
+
+def find_runs(path: Path) -> list[Path]:
+    """The run directory itself, or those below a folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if (path / "decisions.jsonl").is_file():
+        return [path]
+    found = sorted(item.parent for item in path.glob("**/decisions.jsonl"))
+    if not found:
+        raise FileNotFoundError(f"'{path}' holds no run: there is no decisions.jsonl in it or below it.")
+    return found

@@ -1,0 +1,135 @@
+"""From a configuration to a finished run directory."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import __version__
+from ._files import write_file
+from .budget import Budget
+from .config import Config
+from .policies import Policy, policies
+from .run import RunDirectory
+from .signals import signals
+
+if TYPE_CHECKING:
+    from .training import Callback, Trainer, TrainResult
+
+
+def launch(
+    config: Config,
+    place: Path,
+    *,
+    resume: bool = False,
+    migrate: bool = False,
+    callbacks: Sequence[Callback] = (),
+    ready: Callable[[Trainer], None] | None = None,
+) -> dict[str, Any]:
+    """Run, or go on with, the training run in a directory; gives its summary.
+
+    Args:
+        config: what to do.
+        place: directory of the run.
+        resume: continue exactly where the last checkpoint stood; a finished run is left as it is.
+        migrate: with `resume`, accept that tasks, policy, constraints or budget changed.
+        callbacks: who wants to hear how it goes.
+        ready: called with the trainer before anything is spent.
+
+    Raises:
+        FileExistsError: the directory holds a run and `resume` is false.
+        ValueError, OSError, ApportionError: see `Trainer`. A run that could not start leaves nothing behind.
+    """
+    run = RunDirectory.open(place) if resume else RunDirectory.create(place, config=config.to_toml())
+    if resume and run.summary_path.is_file() and not migrate:
+        return run.summary()
+    if resume and not run.checkpoints:
+        # Killed before its first checkpoint: the little that was logged will be repeated exactly.
+        run.log_path.unlink(missing_ok=True)
+    try:
+        trainer = make_trainer(config, run, callbacks)
+        if not run.checkpoints:
+            trainer.save()
+    except BaseException:
+        if not resume:
+            run.discard()
+        raise
+    if resume:
+        trainer.resume(migrate=migrate)
+        if migrate:
+            write_file(run.config_path, config.to_toml().encode())
+    if ready is not None:
+        ready(trainer)
+    result = trainer.run()
+    summary = summarise(config, trainer, result)
+    run.write_summary(summary)
+    return summary
+
+
+def make_trainer(config: Config, run: RunDirectory | None = None, callbacks: Sequence[Callback] = ()) -> Trainer:
+    """The trainer that a configuration describes; without a run directory it writes no file."""
+    from .training import Trainer
+
+    policy = policies.make(config.policy)
+    budget = config.make_budget()
+    return Trainer(
+        config.make_taskset(),
+        policy=policy,
+        signal=signal_of(config, policy),
+        budget=budget,
+        seed=config.seed,
+        when_exhausted=config.when_exhausted,
+        constraints=config.make_constraints(),
+        execution=config.execution,
+        settings=config.make_settings(),
+        run=run,
+        checkpoint_every=(config.checkpoint_every or _checkpoint_interval(budget)) if run is not None else None,
+        callbacks=callbacks,
+    )
+
+
+def _checkpoint_interval(budget: Budget) -> int:
+    """Decisions between two checkpoints: a tenth of a run in steps, 100 where the number of steps is not known."""
+    return max(int(budget.amount / 10), 1) if budget.unit == "steps" else 100
+
+
+def signal_of(config: Config, policy: Policy) -> Any:
+    """The signal of the configuration, or the usual one of a policy that needs rewards."""
+    if config.signal is not None:
+        return signals.make(config.signal)
+    if "reward" not in policy.requires:
+        return None
+    if not policy.usual_signal:
+        raise ValueError(
+            f"policy {policy.name!r} learns from rewards and has no usual signal: name one with `--signal`, see "
+            f"`apportion list signals`."
+        )
+    return signals.make(policy.usual_signal)
+
+
+def summarise(config: Config, trainer: Trainer, result: TrainResult) -> dict[str, Any]:
+    """What is written to summary.json: the result, and the signature of every figure in it."""
+    import torch
+
+    header = trainer.loader.selector.header
+    return {
+        **result.to_dict(),
+        "policy": header["policy"],
+        "signal": header["signal"],
+        "signature": {
+            "apportion": __version__,
+            "log": header["fingerprint"],
+            "data": trainer.taskset.checksum,
+            "seed": config.seed,
+            "config": config.model_dump(mode="json", exclude_none=True),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "torch": str(torch.__version__),
+            "device": str(trainer.processes.device),
+            "threads": torch.get_num_threads(),
+        },
+    }
