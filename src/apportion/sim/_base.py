@@ -154,14 +154,14 @@ class World(Component, ABC):
         """The largest number that `delays` returns."""
         return 0
 
-    def flow(self, shares: Floats, steps: float, worth: Floats | None = None) -> None:
+    def flow(self, shares: Floats, steps: float | Floats, worth: Floats | None = None) -> None:
         """Train for `steps` steps at once with the given shares of each task, as if batches could be divided.
 
         The planners' smooth stand-in for many single steps.
 
         Args:
             shares: of each task, shape (n_runs, n_tasks).
-            steps: how many.
+            steps: how many, one number for all runs or shape (n_runs,).
             worth: factor on what the batches of each task teach, shape (n_tasks,) or (n_runs, n_tasks). None means 1.
         """
         raise NotImplementedError(f"{type(self).__name__} cannot train on divided batches.")

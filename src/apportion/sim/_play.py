@@ -83,18 +83,11 @@ def flow_shares(world: World, shares: Floats, n_chunks: int) -> Floats:
     """
     n_segments = shares.shape[1]
     per_segment = max(1, n_chunks // n_segments)
-    steps = shares * (world.budget / (n_segments * per_segment)) / world.costs
-    totals = steps.sum(axis=2)
+    drawn = shares * (world.budget / (n_segments * per_segment)) / world.costs
+    steps = drawn.sum(axis=2)
     world.reset(len(shares))
     for segment in range(n_segments):
-        total = totals[:, segment, None]
-        if np.ptp(total) < 1e-12:
-            drawn, amount = steps[:, segment] / total, float(total[0, 0])
-            for _ in range(per_segment):
-                world.flow(drawn, amount)
-        else:
-            # Runs that do a different number of steps in the same budget: the world takes one number for all.
-            mean = float(total.mean())
-            for _ in range(per_segment):
-                world.flow(steps[:, segment] / mean, mean)
+        amount = steps[:, segment]
+        for _ in range(per_segment):
+            world.flow(drawn[:, segment] / amount[:, None], amount)
     return world.objective()

@@ -123,7 +123,7 @@ class Wrapper(World):
         """The longest delay of the world inside."""
         return self.world.longest_delay
 
-    def flow(self, shares: Floats, steps: float, worth: Floats | None = None) -> None:
+    def flow(self, shares: Floats, steps: float | Floats, worth: Floats | None = None) -> None:
         """Train the world inside on divided batches."""
         self.world.flow(shares, steps, worth)
 

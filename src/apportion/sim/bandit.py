@@ -94,9 +94,9 @@ class BanditWorld(World):
         scores = (uniform < self._means).astype(np.float64)
         return scores, {"loss": 1.0 - scores}
 
-    def flow(self, shares: Floats, steps: float, worth: Floats | None = None) -> None:
+    def flow(self, shares: Floats, steps: float | Floats, worth: Floats | None = None) -> None:
         """Collect the expected reward of divided steps."""
-        self.collected_ += shares * steps * (self._means if worth is None else self._means * worth)
+        self.collected_ += shares * np.reshape(steps, (-1, 1)) * (self._means if worth is None else self._means * worth)
 
     def form(self, *, relaxed: bool = False) -> Form | None:
         """Linear in the counts."""

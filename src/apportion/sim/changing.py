@@ -47,7 +47,7 @@ class _Changing(Wrapper):
         now = self._pass(chosen, active, worth)
         return self.world.train(chosen, needs, streams, step, active=active, worth=now)
 
-    def flow(self, shares: Floats, steps: float, worth: Floats | None = None) -> None:
+    def flow(self, shares: Floats, steps: float | Floats, worth: Floats | None = None) -> None:
         """Train the world inside on divided batches with the worth at the middle of the time."""
         self._begin(None)
         cost = steps * (shares * self.costs).sum(axis=1)

@@ -178,8 +178,9 @@ class LearningWorld(World):
             self.recent_ *= 1.0 - pace[:, None]
             self.recent_.ravel()[index] += pace
 
-    def flow(self, shares: Floats, steps: float, worth: Floats | None = None) -> None:
+    def flow(self, shares: Floats, steps: float | Floats, worth: Floats | None = None) -> None:
         """Train for `steps` steps at once with the given shares of each task."""
+        steps = np.reshape(steps, (-1, 1))
         constants, drawn = self._constants, shares * steps
         amount = drawn if worth is None else drawn * worth
         if constants.repeats:
@@ -188,12 +189,12 @@ class LearningWorld(World):
         if constants.levels.size:
             self._gate(gain)
         if self.plateau > 0:
-            gain *= self._ready(steps / 2)[:, None]
+            gain *= self._ready(steps[:, 0] / 2)[:, None]
         if constants.decay is not None:
             self.experience_ *= constants.decay**steps
-            forgotten = 1.0 - constants.decay
-            whole = -np.expm1(steps * np.log1p(-forgotten)) / np.where(forgotten > 0, forgotten * steps, 1.0)
-            gain *= np.where(forgotten > 0, whole, 1.0)
+            forgotten = (1.0 - constants.decay) * steps
+            kept = -np.expm1(steps * np.log(constants.decay)) / np.where(forgotten > 0, forgotten, 1.0)
+            gain *= np.where(forgotten > 0, kept, 1.0)
         self.experience_ += gain
         self.counts_ += drawn
         left = (1.0 - 1.0 / self.memory) ** steps
@@ -287,7 +288,7 @@ class LearningWorld(World):
     def _reuse(self, epochs: Floats) -> Floats:
         return np.exp(-np.maximum(epochs - 1.0, 0.0) / self.reuse)
 
-    def _ready(self, ahead: float = 0.0) -> Floats:
+    def _ready(self, ahead: float | Floats = 0.0) -> Floats:
         total = (self.counts_.sum(axis=1) + ahead) ** 2
         return total / (total + self.plateau**2)
 

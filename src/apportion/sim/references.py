@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +16,7 @@ import orjson
 from ..records import Floats
 from ._base import World
 from .oracle import best_fixed_mixture, oracle
-from .suite import Split, load
+from .suite import SPLITS, Split, ids, load
 
 FILE = "references.json"
 
@@ -69,7 +71,8 @@ def references(world: World, *, effort: int = 150) -> References:
 def suite_references(name: str, split: Split = "public") -> References:
     """The references of a world of the suite, such as `transfer/3`.
 
-    They are shipped with the package; if the world's parameters are others than when they were computed, they are
+    They are shipped with the package (`python -m apportion.sim.references` renews the file). If the world's parameters are
+    others than when they were computed, they are computed anew, which can take a minute.
     computed anew, which can take a minute.
 
     Raises:
@@ -121,3 +124,23 @@ def _rounded(value: Any) -> Any:
 def _shipped() -> dict[str, dict[str, Any]]:
     file = files(__package__ or "").joinpath("suite").joinpath(FILE)
     return orjson.loads(file.read_bytes()) if file.is_file() else {}
+
+
+def main() -> None:
+    """Compute what is missing or stale among the references of the suite and write them to the file that is shipped."""
+    path = Path(__file__).with_name("suite") / FILE
+    entries: dict[str, Any] = orjson.loads(path.read_bytes()) if path.is_file() else {}
+    known: list[tuple[Split, str]] = [(split, name) for split in SPLITS for name in ids()]
+    for split, name in known:
+        world, key = load(name, split=split), f"{split}/{name}"
+        if entries.get(key, {}).get("fingerprint") == fingerprint(world):
+            continue
+        found = references(world)
+        entries[key] = as_entry(world, found)
+        print(f"{key}: {found.best:.5f}, at most {found.upper:.5f}, {found.method}", file=sys.stderr, flush=True)
+        kept = {f"{split}/{name}": entries[f"{split}/{name}"] for split, name in known if f"{split}/{name}" in entries}
+        path.write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

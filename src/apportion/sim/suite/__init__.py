@@ -2,6 +2,7 @@
 
 # Importing these registers their families.
 from . import basic as basic
+from . import real as real
 from . import spending as spending
 from . import structure as structure
 from ._family import FAMILIES, SPLITS, Family, Split, family, find, ids, load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Family:
         name: unique word.
         title: one line on what the family tests.
         settings: what differs between its worlds.
-        build: makes a world from a generator and a setting.
+        build: makes a world from a generator and a setting, and from the split if it has such a parameter.
         uniform_is_best: nothing can be gained over uniform; then the loss against it is what counts.
     """
 
@@ -49,7 +50,8 @@ class Family:
         check_choice("split", split, SPLITS)
         check_integer(f"index of {self.name}", index, low=0, high=len(self.settings) - 1)
         seed = [zlib.crc32(self.name.encode()), SPLITS[split], index]
-        return self.build(np.random.default_rng(seed), **self.settings[index])
+        more = {"split": split} if "split" in inspect.signature(self.build).parameters else {}
+        return self.build(np.random.default_rng(seed), **more, **self.settings[index])
 
     def ids(self) -> list[str]:
         """Names of its worlds, such as `transfer/3`."""
