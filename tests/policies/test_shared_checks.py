@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +24,7 @@ def test_policy_keeps_its_promises(policy):
 @pytest.mark.parametrize("cls", POLICIES, ids=lambda cls: cls.name)
 def test_policy_describes_itself(cls):
     assert cls.source, "the list of policies shows where the formula comes from"
-    assert re.fullmatch(r"O\(.+", cls.complexity)
+    assert cls.complexity, "the list of policies shows the cost of a step"
     assert cls.__doc__
     assert list(cls.examples()), "without an example nothing is checked"
 
