@@ -1,5 +1,6 @@
 """Every policy that the package ships keeps the promises of `check_policy`."""
 
+import doctest
 import json
 import os
 import subprocess
@@ -19,6 +20,11 @@ RESUME = Path(__file__).with_name("resume_in_another_process.py")
 @pytest.mark.parametrize("policy", INSTANCES, ids=repr)
 def test_policy_keeps_its_promises(policy):
     check_policy(policy)
+
+
+@pytest.mark.parametrize("cls", POLICIES, ids=lambda cls: cls.name)
+def test_examples_in_the_docstring_run(cls):
+    assert doctest.testmod(sys.modules[cls.__module__]).failed == 0
 
 
 @pytest.mark.parametrize("cls", POLICIES, ids=lambda cls: cls.name)

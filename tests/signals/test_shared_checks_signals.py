@@ -1,5 +1,7 @@
 """Every signal that the package ships keeps the promises of `check_signal`; broken ones are found."""
 
+import doctest
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +15,11 @@ from apportion.testing import check_signal
 @pytest.mark.parametrize("signal", [item for cls in SIGNALS for item in cls.examples()], ids=repr)
 def test_signal_keeps_its_promises(signal):
     check_signal(signal)
+
+
+@pytest.mark.parametrize("cls", SIGNALS, ids=lambda cls: cls.name)
+def test_examples_in_the_docstring_run(cls):
+    assert doctest.testmod(sys.modules[cls.__module__]).failed == 0
 
 
 @pytest.mark.parametrize("cls", SIGNALS, ids=lambda cls: cls.name)
