@@ -56,8 +56,12 @@ def bootstrap(
 
 
 def percentiles(means: Floats, confidence: float) -> tuple[float, float]:
-    """The central interval of resampled means."""
-    lower, upper = np.quantile(means, [0.5 - confidence / 2.0, 0.5 + confidence / 2.0])
+    """The central interval of resampled means.
+
+    The quantiles are those that a further resample would pass with the stated chance (rank p (B + 1) of B): the usual
+    ones lie further in and cost a percentage point of coverage at 200 resamples.
+    """
+    lower, upper = np.quantile(means, [0.5 - confidence / 2.0, 0.5 + confidence / 2.0], method="weibull")
     return float(lower), float(upper)
 
 
