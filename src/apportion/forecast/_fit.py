@@ -27,6 +27,7 @@ class Priors:
         transfer: mean of the transfer, (n_tasks, n_tasks), row i from column j, 0 on the diagonal.
         transfer_scale: of the heavy-tailed prior around it, (n_tasks, n_tasks) or one number.
         interference_sd: of interference.
+        slab: standard deviation of the transfers that draws consider before any data.
     """
 
     speed: float | Floats = 0.0
@@ -34,8 +35,9 @@ class Priors:
     span: float | Floats = 0.0
     span_sd: float = 0.8
     transfer: float | Floats = 0.0
-    transfer_scale: float | Floats = 0.06
+    transfer_scale: float | Floats = 0.3
     interference_sd: float = 0.15
+    slab: float = 0.2
 
 
 @dataclass(slots=True)
@@ -77,6 +79,8 @@ def fit_curves(
     warm: Floats | None = None,
     iterations: int = 8,
     variants: Variants = VARIANTS,
+    fade: Floats | None = None,
+    width: int = 1,
 ) -> Fit:
     """Fit every shape to every task of every run.
 
@@ -91,6 +95,8 @@ def fit_curves(
         warm: `theta` of an earlier fit to begin with.
         iterations: of Levenberg-Marquardt.
         variants: the shapes.
+        fade: how fast old evaluations lose weight, per budget, (n_runs,); None for not at all.
+        width: evaluations that were averaged into each of them; the few single ones at the end count as much.
     """
     n_runs, n_times, n_tasks = counts.shape
     n_variants, n_params = len(variants.tail), TRANSFER + n_tasks
@@ -98,7 +104,12 @@ def fit_curves(
     first, scale = _first_and_scale(scores, measured)
     y = np.where(measured, (scores - first[:, None]) / scale[:, None, None], 0.0).transpose(0, 2, 1)[:, None]
     mask = measured.transpose(0, 2, 1)[:, None].astype(np.float64)
-    seen = mask.sum(axis=-1)[:, 0]
+    mask = mask * np.sqrt(width)
+    if fade is not None:
+        steps = counts.sum(axis=2)
+        age = (steps[:, -1:] - steps) / total[:, None]
+        mask = mask * np.exp(-0.5 * fade[:, None] * age)[:, None, None]
+    seen = (mask**2).sum(axis=-1)[:, 0]
     streams = experience(counts, epochs, total, variants)
     feature = streams[:, variants.streams]  # (R, H, T, A)
     away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)[:, None]  # (R, 1, I, T)
@@ -108,7 +119,7 @@ def fit_curves(
     mean[..., SPAN] = np.minimum(mean[..., SPAN], headroom)
     own = np.eye(n_tasks, dtype=np.bool_)
     theta = np.repeat(mean[:, None], n_variants, axis=1) if warm is None else warm.copy()
-    rough = _rough_noise(y[:, 0], mask[:, 0])
+    rough = _rough_noise(y[:, 0], measured.transpose(0, 2, 1).astype(np.float64)) * np.sqrt(width)
     variance = np.where(np.isfinite(rough), rough, 0.02) ** 2
     variance = np.maximum(variance, 1e-6)[:, None] * np.ones((1, n_tasks))
     width = np.broadcast_to(np.asarray(priors.transfer_scale, dtype=np.float64), (n_tasks, n_tasks))
@@ -135,7 +146,8 @@ def fit_curves(
         jacobian[..., SPEED] = span * slope * z * loss
         jacobian[..., INTERFERENCE] = -span * u * away
         jacobian[..., TRANSFER:] = (span * slope * loss * speed)[..., None] * feature[:, :, None]
-        jacobian[..., TRANSFER:][..., own[:, None, :].repeat(n_times, 1)] = 0.0
+        for task in range(n_tasks):
+            jacobian[:, :, task, :, TRANSFER + task] = 0.0
         return (predicted - y) * mask, jacobian * mask[..., None]
 
     def objective(residual: Floats, theta: Floats, ridge_: Floats) -> Floats:
@@ -165,8 +177,7 @@ def fit_curves(
         variance = _variance(residual, jacobian, weights, variance, seen, rough)
 
     curvature = (jacobian / variance[:, None, :, None, None]).swapaxes(-1, -2) @ jacobian
-    curvature[..., diagonal, diagonal] += weights
-    _, log_det = np.linalg.slogdet(curvature)
+    _, log_det = np.linalg.slogdet(curvature + weights[..., None] * np.eye(n_params))
     evidence = (
         -0.5 * objective(residual, theta, weights)
         + 0.5 * np.log(weights).sum(axis=-1)
@@ -174,6 +185,10 @@ def fit_curves(
         + variants.prior[None, :, None]
     )
     evidence -= evidence.max(axis=1, keepdims=True)
+    # Near its mode a Cauchy prior says too little about what else is possible: draws get a wider one.
+    wide = weights.copy()
+    wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], priors.slab**-2))
+    curvature[..., diagonal, diagonal] += wide
     weight = np.exp(evidence)
     weight /= weight.sum(axis=1, keepdims=True)
     best = ((residual**2).sum(axis=-1) * weight).sum(axis=1).sum(axis=1) / np.maximum(seen.sum(axis=1), 1.0)

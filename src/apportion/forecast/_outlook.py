@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..records import Floats, Ints
 from ._fit import INTERFERENCE, LARGEST, SPAN, SPEED, START, TRANSFER, Fit
-from ._variants import REUSE, VARIANTS, Variants, average_keep, kept, mean_ready, mean_worth, value_and_slope
+from ._variants import REUSE, Variants, average_keep, kept, mean_ready, mean_worth, value_and_slope
 
 
 @dataclass(slots=True)
@@ -33,7 +33,9 @@ class Members:
     at: Floats
 
 
-def draw_members(fit: Fit, first: Floats, upper: Floats, uniforms: Floats, normals: Floats) -> Members:
+def draw_members(
+    fit: Fit, first: Floats, upper: Floats, uniforms: Floats, normals: Floats, variants: Variants
+) -> Members:
     """Draw from the mixture of the Laplace approximations of all shapes.
 
     Args:
@@ -42,6 +44,7 @@ def draw_members(fit: Fit, first: Floats, upper: Floats, uniforms: Floats, norma
         upper: largest possible score, (n_tasks,).
         uniforms: for the shapes, (n_members, n_tasks).
         normals: for the parameters, (n_members, n_tasks, P).
+        variants: the shapes that were fitted.
     """
     n_members, n_tasks = uniforms.shape
     ends = np.cumsum(fit.weight, axis=1)  # (R, H, I)
@@ -61,7 +64,7 @@ def draw_members(fit: Fit, first: Floats, upper: Floats, uniforms: Floats, norma
     own = np.eye(n_tasks, dtype=np.bool_)
     omega[..., own] = 1.0
     rate = speed[..., None] * omega
-    feature = fit.experience[rows, VARIANTS.streams[variant]]  # (R, M, I, A)
+    feature = fit.experience[rows, variants.streams[variant]]  # (R, M, I, A)
     return Members(
         start=start,
         span=np.clip(span, 0.0, np.maximum(upper - start, 0.0)),
@@ -117,7 +120,7 @@ class Outlook:
         memory: Floats,
         epochs: Floats,
         per_batch: Floats,
-        variants: Variants = VARIANTS,
+        variants: Variants,
     ) -> Outlook:
         """The outlook on a rest of the budget.
 
@@ -167,6 +170,13 @@ class Outlook:
     def scores(self, shares: Floats) -> Floats:
         """Scores at the end, (n_runs, n_members, n_tasks), for shares of (n_runs, n_segments, n_tasks)."""
         return self._look(shares)[0]
+
+    def pick(self, which: Ints) -> Outlook:
+        """The outlook of some of the members only."""
+        m = self.members
+        members = Members(*(getattr(m, name)[:, which] for name in Members.__dataclass_fields__))
+        changed = {name: getattr(self, name)[:, which] for name in ("keep", "worth", "tail")}
+        return replace(self, members=members, **changed)
 
     def gradient(self, shares: Floats, towards: Floats) -> Floats:
         """Mean over the members of the derivative of sum_i towards_i score_i by the shares, shaped as `shares`."""

@@ -15,10 +15,12 @@ def best_shares(
     start: Floats,
     *,
     clip: Callable[[Floats], Floats],
-    iterations: int = 40,
+    chunks: int = 24,
+    iterations: int = 16,
 ) -> Floats:
-    """Climb from `start`, each run with its own pace; never ends below the start.
+    """Hand out the pieces chunk by chunk to the steepest task, then climb; never ends below `start`.
 
+    The chunks are greedy, which is close to the best for concave objectives; then
     q <- q exp(pace * (g - mean g) / spread of g), made feasible by `clip`; the pace grows after a gain and shrinks after
     a loss. For a concave objective this is mirror ascent (Beck and Teboulle 2003, doi 10.1016/S0167-6377(02)00231-6).
 
@@ -26,12 +28,21 @@ def best_shares(
         value: objective of shares (n_runs, n_segments, n_tasks), shape (n_runs,).
         gradient: its derivative, shaped as the shares.
         start: feasible shares.
+        chunks: into which every piece is cut at first.
         clip: makes shares feasible.
         iterations: how many steps.
     """
+    given = np.full_like(start, 1e-4 / start.shape[2])
+    for _ in range(chunks):
+        steepest = gradient(given).argmax(axis=2)[:, :, None]
+        np.put_along_axis(given, steepest, np.take_along_axis(given, steepest, axis=2) + 1.0 / chunks, axis=2)
+    given = clip(given / given.sum(axis=2, keepdims=True))
     shares, best = start, value(start)
+    greedy = value(given)
+    ahead = greedy > best
+    shares, best = np.where(ahead[:, None, None], given, start), np.where(ahead, greedy, best)
     pace = np.full(len(start), 0.7)
-    slope = gradient(start)
+    slope = gradient(shares)
     for _ in range(iterations):
         level = (slope * shares).sum(axis=2, keepdims=True)
         rise = slope - level

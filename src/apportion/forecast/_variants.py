@@ -57,6 +57,10 @@ VARIANTS = Variants.of(
 """Exponential and power curves, slow and fast forgetting, a short and a long plateau; repeated examples lose worth."""
 
 
+FEW = Variants.of([(np.inf, 0.0, 0.0, 3.0), (1.0, 0.0, 0.0, 2.0), (np.inf, 2.5, 0.0, 1.0), (np.inf, 0.0, 0.12, 1.0)])
+"""The shapes for very many tasks, where each fit is dear."""
+
+
 def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
     """u(z) and du/dz; below 0 both go on as the straight line z. `tail` must broadcast against z.
 

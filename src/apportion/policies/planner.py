@@ -3,167 +3,230 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
 from .._check import check_integer, check_number
-from ..forecast._draws import fixed_draws
-from ..forecast._fit import TRANSFER, Priors, fit_curves
-from ..forecast._outlook import Outlook, draw_members
-from ..forecast._search import best_shares
-from ..forecast._variants import VARIANTS
+from ..forecast._fit import TRANSFER, Fit, Priors
+from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan
+from ..forecast._state import Seen, variants_for
 from ..forecast.objective import MeanScore, Objective
-from ..records import Context, Evaluation, Floats, Task
+from ..records import Context, Evaluation, Floats, Ints, Task
 from ._base import Policy
 from ._shares import Shares, check_shares, shares_of
 
 
 @dataclass(kw_only=True)
 class Planner(Policy):
+    """Decides by a plan for the rest of the budget, made anew at every evaluation from a forecast of all tasks' scores.
+
+    At an evaluation the learning curves of all tasks, and what they learn from each other's batches, are fitted to all
+    evaluations so far (`forecast.Posterior` describes the model). Over draws from the posterior the shares of the rest
+    are sought that make the mean objective largest, in three pieces of time, so that tasks which forget come last. With
+    G the gain over the safe shares, the plan goes towards them as far as mean(G) - caution * sd(G) rises, and stays safe where
+    that is nowhere above 0. Where residuals are larger than noise explains, old evaluations fade, and caution grows with the
+    misfit; `confidence_` and `misfit_` say so.
+
+    Early shares are varied on purpose, in blocks of evaluations, since constant shares cannot tell who helps whom: the
+    planned shares are multiplied by exp(+-variation), with signs of a Walsh pattern over the tasks and a strength that
+    falls to 0 at the fraction `explore` of the budget. In a world without forgetting the order of batches matters little, so
+    variation costs little as long as the plan still has to draw what was drawn too early.
+
+    It fails where the past says nothing of the rest: skills that appear late (a task that learns only after another one),
+    abrupt change, or so few or noisy evaluations that nothing can be told; then it stays near the safe shares. Evaluations
+    are charged to the budget and it cannot win back more than there is to gain.
+
+    Args:
+        safe: shares to start from and to fall back to, by name or in task order; None is equal.
+        floor: part of every decision that is spread evenly, so that the log remains usable off policy, in [0, 1].
+        caution: standard deviations of the gain that are held against a plan, not negative.
+        variation: strength of the deliberate variation of early shares, not negative.
+        explore: fraction of the budget at which variation ends, in (0, 1].
+        hold: evaluations during which one pattern of variation stays, at least 1.
+        members: draws from the posterior, at least 2.
+        memory: fraction of the budget over which recent shares count, in (0, 1].
+        objective: what to make large, a function of the final scores.
+        upper: largest possible score of all tasks; None for none.
+        seed: of the fixed points that stand for random draws.
+
+    Raises:
+        TypeError: `objective` is none.
+        ValueError: a parameter is out of range.
+
+    >>> policy = Planner()
+    >>> policy.reset([Task(name="a"), Task(name="b")])
+    >>> policy.probabilities(Context.start(2)).round(2)
+    array([[0.89, 0.11]])
+    """
+
     name = "planner"
     family = "planning"
     needs = frozenset({"evaluations"})
     source = "our own"
-    complexity = "O(V K^2 (T + K)) per evaluation"
-    derived = frozenset({"tasks_", "order_", "safe_"})
+    complexity = "O(V K^2 (T + K)) per evaluation with V shapes and T evaluations, O(K) per decision"
+    derived = frozenset({"tasks_", "order_", "safe_", "patterns_"})
 
     safe: Shares | None = None
     floor: float = 0.04
     caution: float = 0.5
-    variation: float = 0.7
+    variation: float = 1.2
     explore: float = 0.5
+    hold: int = 3
     members: int = 16
     memory: float = 0.05
-    iterations: int = 4
-    search: int = 30
+    objective: Objective = field(default_factory=MeanScore)
+    upper: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.safe is not None:
+            check_shares("safe", self.safe)
+        check_number("floor", self.floor, low=0.0, high=1.0)
+        check_number("caution", self.caution, low=0.0)
+        check_number("variation", self.variation, low=0.0)
+        check_number("explore", self.explore, low=0.0, high=1.0, low_open=True)
+        check_integer("hold", self.hold, low=1)
+        check_integer("members", self.members, low=2)
+        check_number("memory", self.memory, low=0.0, high=1.0, low_open=True)
+        check_integer("seed", self.seed, low=0)
+        if self.upper is not None:
+            check_number("upper", self.upper)
+        if not isinstance(self.objective, Objective):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"`objective` must be an Objective, got {type(self.objective).__name__}.")
 
     def reset(self, tasks: Sequence[Task], n_runs: int = 1) -> None:
-        self.tasks_ = tuple(tasks)
+        """Start without evaluations, at the safe shares.
+
+        Raises:
+            ValueError: `safe` names an unknown task.
+        """
         n = len(tasks)
+        self.tasks_ = tuple(tasks)
+        # All work is done in the order of the names, so that it does not depend on the order of the tasks.
         self.order_ = np.argsort([task.name for task in tasks])
         self.safe_ = np.full(n, 1.0 / n) if self.safe is None else shares_of("safe", self.safe, tasks, 0.0)
+        self.patterns_ = np.zeros((1, n))
+        if n > 1:
+            length = 2 ** int(np.ceil(np.log2(n + 1)))
+            codes, ranks = np.arange(1, length), np.arange(1, n + 1)
+            odd = [[int(code & rank).bit_count() % 2 for rank in ranks] for code in codes]
+            self.patterns_ = np.empty((length - 1, n))
+            self.patterns_[:, self.order_] = 2.0 * np.array(odd) - 1.0
         self.counts_ = np.zeros((n_runs, 0, n))
+        self.examples_ = np.zeros((n_runs, 0, n))
         self.scores_ = np.zeros((n_runs, 0, n))
         self.progress_ = np.zeros((n_runs, 0))
-        self.examples_ = np.zeros((n_runs, 0, n))
-        self.spent_ = np.full((n_runs, n), np.nan)
-        self.theta_ = np.zeros((n_runs, len(VARIANTS.tail), n, TRANSFER + n))
+        self.theta_ = np.zeros((n_runs, len(variants_for(n).tail), n, TRANSFER + n))
         self.fitted_ = np.zeros(n_runs, dtype=np.bool_)
-        self.plan_ = np.repeat(np.repeat(self.safe_[None, None], SEGMENTS, axis=1), n_runs, axis=0)
-        self.switch_ = np.ones((n_runs, SEGMENTS - 1))
+        self.misfit_ = np.ones(n_runs)
         self.confidence_ = np.zeros(n_runs)
+        self.plan_ = np.broadcast_to(self.safe_, (n_runs, SEGMENTS, n)).copy()
+        self.switch_ = np.ones((n_runs, SEGMENTS - 1))
 
     def probabilities(self, context: Context) -> Floats:
-        n = context.n_tasks
-        progress = context.progress
+        """The plan of this moment, varied early in the run, with a part spread evenly, shape (n_runs, n_tasks)."""
+        n, progress = context.n_tasks, context.progress
+        if n == 1:
+            return np.ones((context.n_runs, 1))
         piece = (progress[:, None] >= self.switch_).sum(axis=1)
         plan = self.plan_[np.arange(len(piece)), piece]
+        block = self.counts_.shape[1] // self.hold
         strength = self.variation * np.maximum(1.0 - progress / self.explore, 0.0)
-        code = 1 + (self.counts_.shape[1] * 5) % max(2 ** int(np.ceil(np.log2(n + 1))) - 1, 1)
-        sign = np.array([1.0 - 2.0 * (int(code & (rank + 1)).bit_count() % 2) for rank in range(n)])
-        pattern = np.empty(n)
-        pattern[self.order_] = sign
-        shares = plan * np.exp(strength[:, None] * pattern)
-        shares /= shares.sum(axis=1, keepdims=True)
-        shares = (1.0 - self.floor) * shares + self.floor / n
+        shares = plan * np.exp(strength[:, None] * self.patterns_[block * 5 % len(self.patterns_)])
+        shares = (1.0 - self.floor) * shares / shares.sum(axis=1, keepdims=True) + self.floor / n
         return shares / shares.sum(axis=1, keepdims=True)
 
     def observe(self, evaluation: Evaluation) -> None:
-        n_runs = len(self.counts_)
-        progress = np.broadcast_to(evaluation.progress, (n_runs,))
+        """Take in an evaluation, and plan anew in the runs that have at least three scores of some task."""
+        n_runs, n = len(self.counts_), len(self.tasks_)
+        progress = np.broadcast_to(evaluation.progress, (n_runs,)).astype(np.float64)
+        examples = np.zeros((n_runs, n)) if evaluation.examples is None else evaluation.examples
         self.counts_ = np.concatenate((self.counts_, evaluation.counts[:, None].astype(np.float64)), axis=1)
+        self.examples_ = np.concatenate((self.examples_, examples[:, None]), axis=1)
         self.scores_ = np.concatenate((self.scores_, evaluation.scores[:, None]), axis=1)
         self.progress_ = np.concatenate((self.progress_, progress[:, None]), axis=1)
-        examples = np.zeros_like(evaluation.scores) if evaluation.examples is None else evaluation.examples
-        self.examples_ = np.concatenate((self.examples_, examples[:, None]), axis=1)
-        if evaluation.costs is not None:
-            self.spent_ = evaluation.costs.copy()
-        ready = (np.isfinite(self.scores_).sum(axis=1).max(axis=1) >= 3) & (progress > 0) & (progress < 1)
-        ready &= evaluation.counts.sum(axis=1) > 0
-        if ready.any() and len(self.tasks_) > 1:
-            self._replan(np.flatnonzero(ready))
+        steps = evaluation.counts.sum(axis=1)
+        enough = np.isfinite(self.scores_).sum(axis=1).max(axis=1) >= _FEWEST
+        ready = enough & (steps > 0) & (progress > 0) & (progress < 1)
+        if n == 1:
+            return
+        # Without prices a batch of any task is taken to cost the same.
+        alike = progress[:, None] * evaluation.counts / np.maximum(steps, 1)[:, None]
+        spent = alike if evaluation.costs is None else evaluation.costs
+        for fitted in (False, True):
+            rows = np.flatnonzero(ready & (self.fitted_ == fitted))
+            if rows.size:
+                self._plan(rows, spent[rows], warm=fitted)
 
-    def _replan(self, rows) -> None:
-        order = self.order_
-        counts, scores = self.counts_[rows][:, :, order], self.scores_[rows][:, :, order]
-        progress = self.progress_[rows]
-        n_runs, n_times, n = counts.shape
-        costs, per_evaluation = _costs(counts, progress, self.spent_[rows][:, order])
-        total = 1.0 / costs.mean(axis=1)
-        done = counts[:, -1].sum(axis=1)
-        memory = self.memory * total
-        sizes = np.array([np.inf if self.tasks_[index].size is None else self.tasks_[index].size for index in order])
-        examples = self.examples_[rows][:, :, order]
-        batch = examples[:, -1].sum(axis=1) / np.maximum(done, 1.0)
-        epochs = examples / sizes
-        warm = np.where(self.fitted_[rows, None, None, None], self.theta_[rows], np.nan)
-        known = self.fitted_[rows].all()
-        upper = np.full(n, np.inf)
-        fit = fit_curves(
-            counts, epochs, scores, total, priors=Priors(), upper=upper, memory=memory,
-            warm=warm if known else None, iterations=self.iterations if known else 12,
+    def _plan(self, rows: Ints, spent: Floats, *, warm: bool) -> None:
+        order, n = self.order_, len(self.tasks_)
+        seen = self._seen(rows, spent)
+        misfit = self.misfit_[rows]
+        fade = np.where(misfit > _SUSPECT, np.minimum(4.0 * np.log(misfit / _SUSPECT), 12.0), 0.0)
+        fit = seen.fit(
+            Priors(), warm=self.theta_[rows] if warm else None, iterations=4 if warm else 12, fade=fade
         )
-        back = np.empty_like(order)
+        found, switch = self._search(seen, fit, rows)
+        shares = found.shares / seen.costs[:, None]
+        back = np.empty(n, dtype=np.int64)
         back[order] = np.arange(n)
         self.theta_[rows], self.fitted_[rows] = fit.theta, True
-        measured = np.isfinite(scores)
-        first = np.take_along_axis(np.where(measured, scores, 0.0), measured.argmax(axis=1)[:, None], axis=1)[:, 0]
-        uniforms, normals = fixed_draws(self.members, n, TRANSFER + n, 0)
-        members = draw_members(fit, first, upper, uniforms, normals)
-        interval = done / max(n_times - 1, 1)
-        net = 1.0 / (1.0 + per_evaluation / np.maximum(interval / total, 1e-12))
-        left = (1.0 - progress[:, -1]) * net
-        last = np.minimum(0.06, 0.3 * left)
-        before = np.minimum(0.18, 0.3 * left)
-        pieces = np.stack((left - last - before, before, last), axis=1)
-        outlook = Outlook.of(
-            members, pieces=pieces, costs=costs, done=done, total=total, recent=fit.recent, memory=memory,
-            epochs=epochs[:, -1], per_batch=batch[:, None] / sizes,
+        self.misfit_[rows] = np.where(np.isfinite(fit.misfit), np.maximum(fit.misfit, 0.9 * misfit), 1.0)
+        self.confidence_[rows] = found.confidence
+        self.plan_[rows] = (shares / shares.sum(axis=2, keepdims=True))[:, :, back]
+        self.switch_[rows] = switch
+
+    def _seen(self, rows: Ints, spent: Floats) -> Seen:
+        order = self.order_
+        counts = self.counts_[rows][:, :, order]
+        drawn = counts[:, -1]
+        mean = spent.sum(axis=1, keepdims=True) / np.maximum(drawn.sum(axis=1, keepdims=True), 1.0)
+        mean = np.maximum(mean, 1e-12)
+        costs = np.where(drawn > 0, spent[:, order] / np.maximum(drawn, 1.0), mean)
+        sizes = [self.tasks_[index].size for index in order]
+        return Seen(
+            counts=counts,
+            examples=self.examples_[rows][:, :, order],
+            scores=self.scores_[rows][:, :, order],
+            progress=self.progress_[rows],
+            costs=np.maximum(costs, 1e-3 * mean),
+            sizes=np.array([np.inf if size is None else float(size) for size in sizes]),
+            upper=np.full(len(order), np.inf if self.upper is None else self.upper),
+            memory=self.memory,
         )
-        tasks = [self.tasks_[index] for index in order]
-        objective = MeanScore()
-        safe = np.broadcast_to(self.safe_[order], (n_runs, SEGMENTS, n))
-        by_cost = safe * costs[:, None]
-        by_cost = by_cost / by_cost.sum(axis=2, keepdims=True)
 
-        def value(shares):
-            return objective.value(outlook.scores(shares), tasks).mean(axis=1)
+    def _search(self, seen: Seen, fit: Fit, rows: Ints) -> tuple[Found, Floats]:
+        """A plan, and the progress at which its pieces end."""
+        n_runs, n_times, n = seen.counts.shape
+        progress = seen.progress[:, -1]
+        on_steps = (seen.counts[:, -1] * seen.costs).sum(axis=1)
+        # Evaluations take the part of the rest that they took so far.
+        net = np.clip(on_steps / progress, 0.1, 1.0)
+        pieces = cut((1.0 - progress) * net)
+        outlook = seen.outlook(fit, seen.members(fit, self.members, self.seed), pieces)
+        safe = np.broadcast_to(self.safe_[self.order_], (n_runs, SEGMENTS, n)) * seen.costs[:, None]
+        found = find_plan(
+            outlook,
+            [self.tasks_[index] for index in self.order_],
+            self.objective,
+            safe / safe.sum(axis=2, keepdims=True),
+            seen.costs,
+            limits=Limits(np.zeros(n), np.ones(n)),
+            caution=self.caution * np.sqrt(np.maximum(self.misfit_[rows], 1.0)),
+        )
+        left = pieces / net[:, None]
+        return found, np.stack((1.0 - left[:, 1] - left[:, 2], 1.0 - left[:, 2]), axis=1)
 
-        def gradient(shares):
-            return outlook.gradient(shares, objective.gradient(outlook.scores(shares), tasks))
-
-        def clip(shares):
-            return (1 - self.floor) * shares + self.floor * by_cost if False else 0.999 * shares + 0.001 / n
-
-        plan = best_shares(value, gradient, by_cost, clip=clip, iterations=self.search)
-        base = objective.value(outlook.scores(by_cost), tasks)
-        best = np.full(n_runs, 0.0)
-        beta = np.zeros(n_runs)
-        for part in (0.25, 0.5, 0.75, 1.0):
-            gain = objective.value(outlook.scores((1 - part) * by_cost + part * plan), tasks) - base
-            bound = gain.mean(axis=1) - self.caution * gain.std(axis=1)
-            better = bound > best
-            best, beta = np.where(better, bound, best), np.where(better, part, beta)
-        mixed = (1 - beta)[:, None, None] * by_cost + beta[:, None, None] * plan
-        shares = mixed / costs[:, None]
-        shares /= shares.sum(axis=2, keepdims=True)
-        self.plan_[rows] = shares[:, :, back]
-        self.switch_[rows] = np.stack((1.0 - (before + last) / net, 1.0 - last / net), axis=1)
-        self.confidence_[rows] = beta
+    @classmethod
+    def examples(cls) -> Iterator[Self]:
+        """The defaults."""
+        yield cls()
 
 
-SEGMENTS = 3
+_FEWEST = 3
+"""Scores of some task before anything is fitted."""
 
-
-def _costs(counts: Floats, progress: Floats, spent: Floats) -> tuple[Floats, Floats]:
-    """Part of the budget that a batch of each task and an evaluation takes."""
-    n_times, steps = counts.shape[1], counts[:, -1].sum(axis=1)
-    known = np.isfinite(spent).all(axis=1)
-    used = np.where(known, np.where(known[:, None], spent, 0.0).sum(axis=1), progress[:, -1])
-    mean = used / np.maximum(steps, 1.0)
-    # A task that was never drawn is taken to cost as much as the mean of the others.
-    each = (np.where(known[:, None], spent, 0.0) + 1e-3 * mean[:, None]) / (counts[:, -1] + 1e-3)
-    costs = np.where(known[:, None] & (counts[:, -1] > 0), each, mean[:, None])
-    return np.maximum(costs, 1e-12), np.maximum(progress[:, -1] - used, 0.0) / n_times
+_SUSPECT = 2.0
+"""Mean squared residual, in units of what noise explains, from which on the model is suspected to be wrong."""

@@ -1,0 +1,119 @@
+"""From an outlook to shares: the best spending, and how far towards it the posterior is sure of gaining."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..constraints import project
+from ..records import Bools, Floats, Ints, Task
+from ._outlook import Outlook
+from ._search import best_shares
+from .objective import Objective
+
+SEGMENTS = 3
+"""Pieces with constant shares that the rest of the budget is cut into."""
+
+_LAST, _BEFORE = 0.06, 0.18  # of the whole budget, at the end: where forgetting and recent shares matter
+_PARTS = (0.25, 0.5, 0.75, 1.0)
+_LEAST = 1e-3  # an exponentiated gradient cannot leave a share of zero
+
+
+def cut(left: Floats) -> Floats:
+    """Three pieces of what is left of the budget, as fractions of the whole, (n_runs, 3)."""
+    last, before = np.minimum(_LAST, 0.3 * left), np.minimum(_BEFORE, 0.3 * left)
+    return np.stack((left - last - before, before, last), axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on the shares of steps, as `Constraints.bounds` gives them, (n_tasks,)."""
+
+    lower: Floats
+    upper: Floats
+
+    def clip(self, shares: Floats, costs: Floats) -> Floats:
+        """Make shares of the budget (n_runs, n_segments, n_tasks) feasible as shares of steps, and none of them zero."""
+        n_tasks = shares.shape[2]
+        found = (1.0 - _LEAST) * shares + _LEAST / n_tasks
+        if not ((self.lower > 0).any() or (self.upper < 1).any()):
+            return found
+        steps = found / costs[:, None]
+        flat = (steps / steps.sum(axis=2, keepdims=True)).reshape(-1, n_tasks)
+        able: Bools = np.broadcast_to(self.upper > 0, flat.shape)
+        flat = project(np.where(able, flat, 0.0), self.lower, self.upper, able)
+        back = flat.reshape(shares.shape) * costs[:, None]
+        return back / back.sum(axis=2, keepdims=True)
+
+
+@dataclass(slots=True)
+class Found:
+    """A planned spending of the rest.
+
+    Attributes:
+        best: shares of the budget that promise most on average, (n_runs, n_segments, n_tasks).
+        shares: what is recommended, between the safe shares and the best ones, shaped alike.
+        confidence: how far from the safe shares (0) to the best (1), (n_runs,).
+        gains: what the recommended shares gain over the safe ones, by member, (n_runs, n_members).
+    """
+
+    best: Floats
+    shares: Floats
+    confidence: Floats
+    gains: Floats
+
+
+def find_plan(
+    outlook: Outlook,
+    tasks: Sequence[Task],
+    objective: Objective,
+    safe: Floats,
+    costs: Floats,
+    *,
+    limits: Limits,
+    caution: Floats,
+    members: Ints | None = None,
+    iterations: int = 16,
+) -> Found:
+    """Search the best spending and go towards it as far as the lower bound of the gain still rises.
+
+    The bound is mean - caution * standard deviation of the gain over the members; where no part of the way has one above 0,
+    the safe shares stay.
+
+    Args:
+        outlook: on the rest of the budget.
+        tasks: in the order of the columns.
+        objective: what to make large.
+        safe: shares of the budget to start from, (n_runs, n_segments, n_tasks).
+        costs: of a batch, (n_runs, n_tasks).
+        limits: bounds on the shares.
+        caution: see above, (n_runs,).
+        members: search for these members only; None for all.
+        iterations: of the climb after the greedy start.
+    """
+    view = outlook if members is None else outlook.pick(members)
+
+    def value(shares: Floats) -> Floats:
+        return objective.value(view.scores(shares), tasks).mean(axis=1)
+
+    def gradient(shares: Floats) -> Floats:
+        return view.gradient(shares, objective.gradient(view.scores(shares), tasks))
+
+    def clip(shares: Floats) -> Floats:
+        return limits.clip(shares, costs)
+
+    safe = clip(safe)
+    best = best_shares(value, gradient, safe, clip=clip, iterations=iterations)
+    base = objective.value(outlook.scores(safe), tasks)
+    bound, part = np.zeros(len(safe)), np.zeros(len(safe))
+    gains = np.zeros_like(base)
+    for tried in _PARTS:
+        gain = objective.value(outlook.scores((1.0 - tried) * safe + tried * best), tasks) - base
+        low = gain.mean(axis=1) - caution * gain.std(axis=1)
+        better = low > bound
+        bound, part = np.where(better, low, bound), np.where(better, tried, part)
+        gains = np.where(better[:, None], gain, gains)
+    shares = safe + part[:, None, None] * (best - safe)
+    return Found(best, shares, part, gains)

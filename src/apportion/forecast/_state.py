@@ -1,0 +1,128 @@
+"""One step of learning shared by the policy and the posterior: from evaluations to an outlook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..records import Floats
+from ._draws import fixed_draws
+from ._fit import TRANSFER, Fit, Priors, fit_curves
+from ._outlook import Members, Outlook, draw_members
+from ._variants import FEW, VARIANTS, Variants
+
+MANY_TASKS = 32
+"""Beyond so many tasks only a few shapes are fitted."""
+
+
+def variants_for(n_tasks: int) -> Variants:
+    """The shapes that are fitted to so many tasks."""
+    return VARIANTS if n_tasks <= MANY_TASKS else FEW
+
+
+MOST_TIMES = 64
+"""Evaluations that are fitted one by one; of more, neighbours are averaged."""
+
+
+def binned(values: Floats, width: int) -> Floats:
+    """Means over `width` neighbours on the second axis, NaN left out; the last ones, which fill no bin, stay single.
+
+    >>> binned(np.array([[[1.0], [3.0], [np.nan], [4.0], [7.0]]]), 2).ravel()
+    array([2., 4., 7.])
+    """
+    if width <= 1:
+        return values
+    n_bins = values.shape[1] // width
+    head = values[:, : n_bins * width].reshape(values.shape[0], n_bins, width, values.shape[2])
+    known = np.isfinite(head)
+    number = known.sum(axis=2)
+    mean = np.where(known, head, 0.0).sum(axis=2) / np.maximum(number, 1)
+    return np.concatenate((np.where(number > 0, mean, np.nan), values[:, n_bins * width :]), axis=1)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What is known at an evaluation; arrays as in `History`, budgets as fractions of the whole.
+
+    Attributes:
+        counts: decisions for each task up to each evaluation, (n_runs, n_times, n_tasks).
+        examples: training examples by then, the same shape; zeros where not known.
+        scores: NaN where not measured, the same shape.
+        progress: fraction of the budget used by then, (n_runs, n_times).
+        costs: fraction of the budget that a batch of each task takes, (n_runs, n_tasks).
+        sizes: training examples of each task, inf where not known, (n_tasks,).
+        upper: largest possible score, inf where there is none, (n_tasks,).
+        memory: part of the budget over which recent shares count.
+    """
+
+    counts: Floats
+    examples: Floats
+    scores: Floats
+    progress: Floats
+    costs: Floats
+    sizes: Floats
+    upper: Floats
+    memory: float
+
+    @property
+    def total(self) -> Floats:
+        """Steps of a whole budget, (n_runs,)."""
+        return 1.0 / self.costs.mean(axis=1)
+
+    @property
+    def done(self) -> Floats:
+        """Steps so far, (n_runs,)."""
+        return self.counts[:, -1].sum(axis=1)
+
+    @property
+    def variants(self) -> Variants:
+        """The shapes that are fitted."""
+        return variants_for(self.counts.shape[2])
+
+    def fit(self, priors: Priors, *, warm: Floats | None, iterations: int, fade: Floats | None = None) -> Fit:
+        """Fit the curves of all tasks; see `fit_curves`."""
+        width = -(-self.counts.shape[1] // MOST_TIMES)
+        return fit_curves(
+            binned(self.counts, width),
+            binned(self.examples, width) / self.sizes,
+            binned(self.scores, width),
+            self.total,
+            priors=priors,
+            upper=self.upper,
+            memory=self.memory * self.total,
+            warm=warm,
+            iterations=iterations,
+            variants=self.variants,
+            fade=fade,
+            width=width,
+        )
+
+    def members(self, fit: Fit, n_members: int, seed: int) -> Members:
+        """Draw from the posterior."""
+        n_tasks = self.counts.shape[2]
+        uniforms, normals = fixed_draws(n_members, n_tasks, TRANSFER + n_tasks, seed)
+        return draw_members(fit, self.first, self.upper, uniforms, normals, self.variants)
+
+    @property
+    def first(self) -> Floats:
+        """The first score of each task, 0 where there is none, (n_runs, n_tasks)."""
+        measured = np.isfinite(self.scores)
+        index = measured.argmax(axis=1)[:, None]
+        return np.take_along_axis(np.where(measured, self.scores, 0.0), index, axis=1)[:, 0]
+
+    def outlook(self, fit: Fit, members: Members, pieces: Floats) -> Outlook:
+        """The outlook on pieces of the budget, (n_runs, n_segments), as fractions of the whole."""
+        batch = self.examples[:, -1].sum(axis=1) / np.maximum(self.done, 1.0)
+        return Outlook.of(
+            members,
+            pieces=pieces,
+            costs=self.costs,
+            done=self.done,
+            total=self.total,
+            recent=fit.recent,
+            memory=self.memory * self.total,
+            epochs=self.examples[:, -1] / self.sizes,
+            per_batch=batch[:, None] / self.sizes,
+            variants=self.variants,
+        )
