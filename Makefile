@@ -15,7 +15,7 @@ $(READY): pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[glue,report,ray,tune]' \
-		'pytest>=8' 'pytest-xdist>=3.5' 'hypothesis>=6.100' 'ruff>=0.9' 'pyright[nodejs]>=1.1.390' 'import-linter>=2.1'
+		'pytest>=8' 'pytest-xdist>=3.5' 'hypothesis>=6.100' 'ruff>=0.9' 'pyright[nodejs]>=1.1.390' 'import-linter>=2.1' 'hatchling>=1.25' editables
 	touch $(READY)
 
 demo: $(READY)  ## train digits with several policies and show where the budget went

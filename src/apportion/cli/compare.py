@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DEMO_POLICIES = "uniform,proportional,exp3s"
 DEMO_SEEDS = 5
+DEMO_BUDGET = 800
 
 
 def compare(
@@ -60,13 +61,20 @@ def demo(
     out: Path = typer.Option(Path("demo"), "--out", "-o", help="Folder of the runs, the figures and the report."),
     seeds: int = typer.Option(DEMO_SEEDS, min=1, help="Runs of each policy."),
     policy_list: str = typer.Option(DEMO_POLICIES, "--policies", help="Policies, with commas."),
+    budget: float = typer.Option(DEMO_BUDGET, help="Batches in each run."),
 ) -> None:
     """Train eight tasks made from handwritten digits with several policies, and write a report to look at."""
     from ..report import figures_for_demo, write_report
     from .train import configuration
 
     with one_sentence():
-        study = _study(configuration("digits", {}), split_list(policy_list), range(seeds), out, engine="local")
+        study = _study(
+            configuration("digits", {"budget.amount": budget}),
+            split_list(policy_list),
+            range(seeds),
+            out,
+            engine="local",
+        )
         print_study(study)
         figures = figures_for_demo(study.directories, out / "figures")
         report = write_report(study.directories, out / "report.html")

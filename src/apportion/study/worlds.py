@@ -15,8 +15,7 @@ from ..records import Floats
 from ..sim import simulate, suite, worlds
 from ..sim._base import World
 from ..sim.gap import LEAST_HEADROOM
-from ..sim.oracle import best_fixed_mixture
-from ..sim.oracle import oracle as best_spending
+from ..sim.references import References, references, suite_references
 from ..sim.suite import Split
 from .jobs import Engine, Job, run_jobs
 
@@ -125,9 +124,7 @@ def study_worlds(
     chosen = {spec: _signal_of(spec, signals_of or {}) for spec in specs}
     jobs: list[Job] = []
     for name in names:
-        jobs.extend(
-            Job(f"{name}|{kind}", {"kind": kind, "world": name, "split": split}) for kind in ("oracle", "fixed")
-        )
+        jobs.append(Job(f"{name}|references", {"kind": "references", "world": name, "split": split}))
         for spec in specs:
             for first in range(0, runs, CHUNK):
                 more = {"policy": spec, "signal": chosen[spec], "seed": seed, "first": first}
@@ -181,19 +178,12 @@ def _signal_of(spec: str, given: Mapping[str, str]) -> str:
 
 def work(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Do one job of a study; a function of a module, so that other processes can find it."""
-    world = load_world(spec["world"], spec["split"])
-    if spec["kind"] != "run":
-        reference = best_spending(world) if spec["kind"] == "oracle" else best_fixed_mixture(world)
-        return {
-            "value": reference.value,
-            "verified": bool(reference.verified),
-            "method": reference.method,
-            "shares": reference.shares.tolist(),
-            "seconds": reference.seconds,
-        }
+    if spec["kind"] == "references":
+        found = _references(spec["world"], spec["split"])
+        return {"best": found.best, "fixed": found.fixed, "verified": bool(found.verified), "method": found.method}
     try:
         result = simulate(
-            world,
+            load_world(spec["world"], spec["split"]),
             spec["policy"],
             spec["signal"] or None,
             n_runs=spec["runs"],
@@ -214,6 +204,10 @@ def work(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _references(name: str, split: Split) -> References:
+    return references(worlds.make(name)) if ".py:" in name else suite_references(name, split)
+
+
 def _collect(
     names: Sequence[str],
     specs: Sequence[str],
@@ -230,7 +224,8 @@ def _collect(
     marks = np.zeros(0)
     rng = np.random.default_rng(0)  # of the bootstrap alone
     for name in names:
-        best, fixed = results[f"{name}|oracle"], results[f"{name}|fixed"]
+        found = results[f"{name}|references"]
+        best = float(found["best"])
         picks = rng.integers(0, runs, (RESAMPLES, runs))
         uniform: Floats = np.zeros(0)
         goal = np.nan
@@ -252,15 +247,15 @@ def _collect(
                     WorldRow(world=name, policy=spec, signal=chosen[spec], runs=runs),
                     final,
                     uniform,
-                    float(best["value"]),
+                    best,
                     picks,
                     _saved(curves[name, spec], marks, goal),
                     sum(float(piece["seconds"]) for piece in pieces),
                 )
             )
-        for label, found in (("best fixed mixture", fixed), ("oracle", best)):
-            value = float(found["value"])
-            room = float(best["value"]) - goal
+        room = best - goal
+        kind = str(found["method"]) if found["verified"] else f"{found['method']}, best known"
+        for label, value, note in (("best fixed mixture", float(found["fixed"]), ""), ("oracle", best, kind)):
             rows.append(
                 WorldRow(
                     world=name,
@@ -269,9 +264,8 @@ def _collect(
                     mean=value,
                     gap_closed=(value - goal) / room if room >= LEAST_HEADROOM else np.nan,
                     gain=value - goal,
-                    regret=float(best["value"]) - value,
-                    seconds=float(found["seconds"]),
-                    note=str(found["method"]) + ("" if found["verified"] or label != "oracle" else ", best known"),
+                    regret=best - value,
+                    note=note,
                 )
             )
     return WorldStudy(
@@ -280,7 +274,7 @@ def _collect(
         shares=shares,
         progress=marks,
         tasks=tasks,
-        verified={name: bool(results[f"{name}|oracle"]["verified"]) for name in names},
+        verified={name: bool(results[f"{name}|references"]["verified"]) for name in names},
         signature={"split": split, "seed": seed, "runs": runs, "interval": f"95 % bootstrap, {RESAMPLES} resamples"},
     )
 

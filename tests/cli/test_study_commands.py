@@ -1,0 +1,100 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from apportion.cli import app
+
+RUNNER = CliRunner()
+
+
+def apportion(*words, code=0):
+    result = RUNNER.invoke(app, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_simulate_prints_a_row_for_each_world_and_policy(tmp_path):
+    words = ["simulate", "--worlds", "useless/0,equal/1", "--policies", "tscl_naive", "--runs", 6, "--workers", 1]
+    data = json.loads(apportion(*words, "--json"))
+    rows = {(row["world"], row["policy"]): row for row in data["rows"]}
+    assert {world for world, _ in rows} == {"useless/0", "equal/1"}
+    assert {policy for _, policy in rows} == {"uniform", "tscl_naive", "best fixed mixture", "oracle"}
+    uniform = rows["useless/0", "uniform"]
+    assert uniform["gap_closed"] == 0
+    assert uniform["runs"] == 6
+    row = rows["useless/0", "tscl_naive"]
+    assert row["gap_lower"] <= row["gap_closed"] <= row["gap_upper"]
+    assert row["lower"] <= row["mean"] <= row["upper"] <= rows["useless/0", "oracle"]["mean"]
+    assert rows["useless/0", "oracle"]["gap_closed"] == pytest.approx(1)
+    assert rows["equal/1", "tscl_naive"]["gap_closed"] is None  # nothing to gain there
+    text = apportion(*words, "--out", tmp_path)
+    assert "gap closed" in text
+    assert (tmp_path / "study.json").is_file()
+
+
+def test_a_policy_that_a_world_cannot_serve_is_a_row_with_its_reason():
+    data = json.loads(
+        apportion(
+            "simulate", "--worlds", "useless/0", "--policies", "sec", "--signal", "advantage", "--runs", 2, "--json"
+        )
+    )
+    row = next(row for row in data["rows"] if row["policy"] == "sec")
+    assert row["mean"] is None
+    assert "advantage" in row["note"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--worlds", "usless"], "did you mean 'useless'"),
+        (["--worlds", "useless/99"], "must be from 0 to"),
+        (["--policies", "exp4"], "there is no policy named 'exp4'"),
+        (["--split", "secret"], "public, reported"),
+        (["--engine", "spark"], "local, ray"),
+    ],
+)
+def test_wrong_names_are_one_sentence(words, message):
+    text = apportion("simulate", *words, "--runs", 2, code=2)
+    assert message in " ".join(text.split())
+
+
+def test_a_world_of_ones_own_in_one_file(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from apportion.sim import BanditWorld\n\n"
+        "@dataclass(kw_only=True)\n"
+        "class Mine(BanditWorld):\n"
+        '    """Two arms of my own."""\n\n'
+        '    name = "mine"\n'
+        "    means: tuple[float, ...] = (0.1, 0.9)\n"
+        "    budget: float = 60\n"
+    )
+    words = ["--worlds", f"{tmp_path / 'mine.py'}:Mine", "--policies", "epsilon_greedy", "--runs", 20]
+    data = json.loads(apportion("simulate", *words, "--workers", 1, "--json"))
+    rows = {row["policy"]: row for row in data["rows"]}
+    assert rows["uniform"]["mean"] == pytest.approx(0.5, abs=0.1)
+    assert rows["epsilon_greedy"]["mean"] > rows["uniform"]["mean"]
+
+
+def test_compare_and_report(tmp_path):
+    words = ["compare", "digits", "--policies", "uniform,proportional", "--seeds", 2, "--budget", 20, "--workers", 1]
+    text = apportion(*words, "--out", tmp_path)
+    assert "2 paired seeds, 20 steps each" in text
+    data = json.loads(apportion(*words, "--out", tmp_path, "--json"))  # nothing is trained again
+    assert np.array(data["objectives"]).shape == (2, 2)
+    row = data["rows"][1]
+    assert row["gain"] == pytest.approx(np.mean(np.subtract(data["objectives"][1], data["objectives"][0])))
+    assert row["gain_lower"] <= row["gain"] <= row["gain_upper"]
+    page = tmp_path / "report.html"
+    apportion("report", tmp_path, "--out", page)
+    assert "<html" in page.read_text()
+    assert "holds no run" in apportion("report", tmp_path / "runs" / "nothing", code=2)
+
+
+def test_demo(tmp_path):
+    text = apportion("demo", "--out", tmp_path, "--seeds", 1, "--policies", "uniform,proportional", "--budget", 40)
+    assert (tmp_path / "report.html").is_file()
+    assert sorted((tmp_path / "figures").glob("*.png"))
+    assert text.rstrip().endswith("report.html")
