@@ -13,6 +13,7 @@ from ._play import flow_shares, play_tasks, to_tasks
 
 _CHUNKS = 150
 _STEP = 1e-5
+_SHORT = 6000  # number of changed schedules up to which all are tried
 
 
 def flows(world: World) -> bool:
@@ -133,11 +134,14 @@ def mutate(world: World, schedule: Ints, *, seed: int, rounds: int, width: int =
     return value, best
 
 
-def descend_single(world: World, schedule: Ints, *, sweeps: int) -> tuple[float, Ints]:
-    """Improve a short schedule by the best of all single changes and swaps of two steps, until nothing gains."""
+def polish_short(world: World, schedule: Ints) -> tuple[float, Ints]:
+    """Improve a schedule by the best of all single changes and swaps of two steps, until nothing gains.
+
+    Long schedules are only played: there a single batch hardly matters.
+    """
     value = float(play_tasks(world, schedule[None, :])[0])
     n_steps, n_tasks = len(schedule), world.n_tasks
-    for _ in range(sweeps):
+    while n_steps * (n_steps + n_tasks) <= _SHORT:
         singles = np.repeat(schedule[None, :], n_steps * n_tasks, axis=0)
         at = np.repeat(np.arange(n_steps), n_tasks)
         singles[np.arange(len(singles)), at] = np.tile(np.arange(n_tasks), n_steps)
@@ -169,10 +173,7 @@ def search(world: World, *, shares: list[Floats], seed: int, effort: int) -> tup
     schedules = [to_tasks(world, item[None])[0] for item in candidates]
     played = [float(play_tasks(world, schedule[None, :])[0]) for schedule in schedules]
     best = schedules[int(np.argmax(played))]
-    value, best = mutate(world, best, seed=seed, rounds=effort)
-    if len(best) ** 2 + len(best) * world.n_tasks <= 6000:
-        return descend_single(world, best, sweeps=200)
-    return value, best
+    return polish_short(world, mutate(world, best, seed=seed, rounds=effort)[1])
 
 
 def _resampled(shares: Floats, n_segments: int) -> Floats:

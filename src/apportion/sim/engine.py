@@ -265,11 +265,12 @@ class _Runs:
             # As the selector does: a task rests once another batch would exceed its most examples.
             available &= context.examples + self.world.batch_size <= self._most_examples + _SLACK
         available &= self._upper > 0
-        context.available = available
         active: Bools = np.asarray(available.any(axis=1))
+        # Runs that ended draw something that counts for nothing: policies need not know of rows without any task.
+        context.available = available | ~active[:, None]
         return None if active.all() else active
 
-    def _probabilities(self, active: Bools | None) -> Floats:
+    def _probabilities(self) -> Floats:
         context = self.context
         if self._fixed is not None and context.available.all():
             return self._fixed
@@ -280,8 +281,6 @@ class _Runs:
             check_probabilities("probabilities", shares)
         available = context.available
         if not available.all():
-            if active is not None:  # runs that ended draw something that counts for nothing
-                available = available | ~active[:, None]
             masked = np.where(available, shares, 0.0)
             total = masked.sum(axis=1, keepdims=True)
             alike = available / available.sum(axis=1, keepdims=True)
@@ -294,7 +293,7 @@ class _Runs:
 
     def _step(self, active: Bools | None) -> None:
         context, step = self.context, self.context.step
-        shares = self._probabilities(active)
+        shares = self._probabilities()
         chosen = draw(shares, self.streams.uniform(DRAW, step))
         measured = self.world.train(chosen, self._needs, self.streams, step, active=active)
         cost = self._prices[chosen] if active is None else self._prices[chosen] * active

@@ -13,7 +13,7 @@ from ..records import Floats, Ints
 from ._base import World
 from ._form import Form
 from ._play import play_tasks, to_tasks
-from ._search import climb, flows, search, softmax
+from ._search import climb, flows, polish_short, search, softmax
 from ._solve import Ordered, greedy_separable, interleaved, round_counts, solve_counts
 
 TOLERANCE = 2e-3
@@ -159,15 +159,15 @@ def _counted(world: World, form: Form) -> _Found:
     # Two ways to whole batches; with prices neither is always the better one.
     trials = [interleaved(round_counts(form, solution.point)), followed]
     values = [float(play_tasks(world, trial[None, :])[0]) for trial in trials]
-    best = int(np.argmax(values))
-    return values[best], solution.upper, "frank-wolfe over counts", trials[best]
+    value, schedule = polish_short(world, trials[int(np.argmax(values))])
+    return value, solution.upper, "frank-wolfe over counts", schedule
 
 
 def _ordered(world: World, form: Form) -> _Found:
     ordered = Ordered.of(form)
     solution, shares = ordered.solve()
     schedule = ordered.polish(to_tasks(world, shares[None])[0][: len(shares)])
-    value = float(play_tasks(world, schedule[None, :])[0])
+    value, schedule = polish_short(world, schedule)
     return value, solution.upper, "frank-wolfe over schedules", schedule
 
 

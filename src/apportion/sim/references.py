@@ -71,9 +71,8 @@ def references(world: World, *, effort: int = 150) -> References:
 def suite_references(name: str, split: Split = "public") -> References:
     """The references of a world of the suite, such as `transfer/3`.
 
-    They are shipped with the package (`python -m apportion.sim.references` renews the file). If the world's parameters are
-    others than when they were computed, they are computed anew, which can take a minute.
-    computed anew, which can take a minute.
+    They are shipped with the package; `python -m apportion.sim.references` renews the file. If the world's parameters
+    are others than when they were computed, they are computed anew, which can take a minute.
 
     Raises:
         ValueError: there is no such world or split.
