@@ -44,7 +44,7 @@ class ThompsonBeta(Policy):
     """
 
     name = "thompson_beta"
-    usual_signal = "windowed_quantiles(signal=prediction_gain, range='unit')"
+    usual_signal = "windowed_quantiles(signal=prediction_gain)"
     family = "bandit"
     needs = frozenset({"reward"})
     source = (
