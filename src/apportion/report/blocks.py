@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import orjson
 
-from .wording import plain, shorten
+from .wording import interval_text, plain, shorten
 
 _LONGEST = 240
 """Characters that a cell shows of a text."""
@@ -116,15 +116,13 @@ def cell(value: Any) -> Cell:
     """A value as a cell.
 
     >>> cell((0.5, 0.4, 0.6)).text
-    '0.5 (0.4 to 0.6)'
+    '0.50 (0.40 to 0.60)'
     """
     if isinstance(value, Cell):
         return value
     if isinstance(value, tuple):
         mean, lower, upper = value
-        if math.isnan(lower):
-            return cell(mean)
-        return Cell(f"{number(mean)} ({number(lower)} to {number(upper)})", mean)
+        return Cell("–") if math.isnan(mean) else Cell(interval_text(mean, lower, upper), mean)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         known = not math.isnan(value)
         return Cell(number(value), float(value) if known else None)

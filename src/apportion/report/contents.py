@@ -12,6 +12,7 @@ from . import figures, tables
 from .blocks import Block, Cell, Charts, Section, TableBlock, TextBlock, percent, table
 from .runs import Run, Setting
 from .tables import OBJECTIVE
+from .wording import interval_text, printable
 
 _LONGEST_TEXT = 200_000
 _MANY_TASKS = 10
@@ -52,7 +53,7 @@ def overview(setting: Setting) -> TableBlock:
                 policy,
                 final.n,
                 (final.mean, final.lower, final.upper),
-                "reference" if row is None else (row.mean, row.lower, row.upper),
+                "reference" if row is None else _signed(row),
                 "–" if row is None else Cell(f"{row.wins} of {row.n}", row.wins / row.n if row.n else None),
                 percent(saved[policy].share) if policy in saved else "–",
                 percent(sum(run.log.evaluation_cost for run in runs) / spent if spent else math.nan),
@@ -73,9 +74,15 @@ def overview(setting: Setting) -> TableBlock:
         ),
         rows,
         f"Scores {tables.compared(setting).words}. Intervals: Student t over seeds; differences are paired by seed. "
-        f"Budget to reach {setting.reference}: share of the budget at which the mean last evaluation of "
-        f"{setting.reference} was first reached, median over seeds.",
+        f"Budget to reach {setting.reference}: share of the budget at which the last evaluation of "
+        f"{setting.reference} with the same seed was first reached, median over seeds.",
     )
+
+
+def _signed(row: tables.Difference) -> Cell:
+    if not row.n:
+        return Cell("no common seed")
+    return Cell(interval_text(row.mean, row.lower, row.upper, sign=True), row.mean)
 
 
 def _scores(setting: Setting, charts: Charts, prefix: str) -> Iterable[Block]:
@@ -140,7 +147,7 @@ def _savings(setting: Setting, charts: Charts, prefix: str) -> Iterable[Block]:
     saved = tables.savings(setting)
     if saved:
         yield table(
-            f"Share of the budget to reach {setting.reference}'s mean last evaluation, {saved[0].level:.4g}",
+            f"Share of the budget to reach {setting.reference}'s last evaluation, {saved[0].level:.4g} on average",
             ("policy", "median", "smallest", "largest", "reached by"),
             (
                 [
@@ -206,7 +213,8 @@ def _runs(setting: Setting) -> Iterable[Block]:
             ]
             for run in setting.runs
         ),
-        "Signature: version of apportion and fingerprint of tasks, policy, signal, constraints, budget and seed.",
+        "Signature: what the figures of a run were made from; the fingerprint, of tasks, policy, signal, constraints, "
+        "budget and seed.",
     )
     yield table(
         "Tasks",
@@ -219,14 +227,17 @@ def _runs(setting: Setting) -> Iterable[Block]:
     for policy in setting.policies:
         run = setting.of(policy)[0]
         head = orjson.dumps(run.header, option=orjson.OPT_INDENT_2).decode()
-        yield TextBlock(f"Configuration of {policy}, seed {run.seed}", run.config[:_LONGEST_TEXT])
-        yield TextBlock(f"Header of the log of {policy}, seed {run.seed}", head[:_LONGEST_TEXT])
+        yield TextBlock(f"Configuration of {policy}, seed {run.seed}", printable(run.config[:_LONGEST_TEXT]))
+        yield TextBlock(f"Header of the log of {policy}, seed {run.seed}", printable(head[:_LONGEST_TEXT]))
 
 
 def _signature(run: Run) -> str:
     given = run.summary.get("signature")
     if isinstance(given, str):
         return given
+    if isinstance(given, Mapping):
+        parts = cast("Mapping[str, Any]", given).items()
+        return ", ".join(f"{key} {str(value)[:16]}" for key, value in parts if isinstance(value, (str, int)))
     return f"apportion {run.header.get('apportion', '?')} {run.header.get('fingerprint', '?')}"
 
 

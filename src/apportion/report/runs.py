@@ -18,6 +18,8 @@ from .condense import Condensed, condense
 from .wording import label_all, short_names
 
 _EXTRA = "plan.json"
+_TOLD = frozenset({"seed", "out", "log", "policy", "signal", "constraints", "execution", "budget", "priorities"})
+"""Keys of a configuration that the log tells as well, or that make no difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +257,7 @@ def _identity(run: Run) -> dict[str, Any]:
         config = tomllib.loads(run.config)
     except tomllib.TOMLDecodeError:
         config = {}
-    settings = {key: value for key, value in config.items() if key not in ("seed", "out", "log", "policy", "signal")}
+    settings = {key: value for key, value in config.items() if key not in _TOLD}
     parts = {key: head.get(key) for key in ("policy", "signal", "constraints", "execution")}
     return {**parts, "config": settings}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -20,33 +21,41 @@ def plain(text: str) -> str:
     >>> plain("a" + chr(10) + chr(0x202E) + "b")
     'a b'
     """
-    kept = "".join(
-        " " if character.isspace() else character
-        for character in text
-        if character.isspace()
-        or character in _JOINERS
-        or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
-    )
+    kept = "".join(" " if character.isspace() else character for character in text if _harmless(character))
     return " ".join(kept.split()) or "(unnamed)"
+
+
+def printable(text: str) -> str:
+    """A text of several lines without control and direction characters; its lines and blanks stay.
+
+    >>> printable("a  =  1" + chr(0x202E))
+    'a  =  1'
+    """
+    return "".join(filter(_harmless, text))
+
+
+def _harmless(character: str) -> bool:
+    unsafe = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn")
+    return not unsafe or character.isspace() or character in _JOINERS
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:
     """The text with its middle left out if it is too long, so that beginning and end can be read.
 
     >>> shorten("a_very_long_name_of_a_task_that_goes_on", 15)
-    'a_very_…_goes_on'
+    'a_very_…goes_on'
     """
     if len(text) <= longest:
         return text
     half = longest // 2
-    return f"{text[:half].rstrip()}…{text[len(text) - (longest - half) :].lstrip()}"
+    return f"{text[:half].rstrip()}…{text[len(text) - (longest - half - 1) :].lstrip()}"
 
 
 def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
     """A short name for each, all different.
 
     >>> short_names(["rte", "x" * 40, "x" * 41], 9)
-    ['rte', 'xxxx…xxxxx', 'xxxx…xxxxx (2)']
+    ['rte', 'xxxx…xxxx', 'xxxx…xxxx (2)']
     """
     taken: set[str] = set()
     found: list[str] = []
@@ -61,6 +70,24 @@ def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
     return found
 
 
+def interval_text(mean: float, lower: float, upper: float, *, sign: bool = False, word: str = "") -> str:
+    """A mean with its interval, to two digits of the interval's half width; four digits where there is none.
+
+    >>> interval_text(0.123456, 0.1, 0.15)
+    '0.123 (0.100 to 0.150)'
+    >>> interval_text(0.5, math.nan, math.nan, sign=True)
+    '+0.5'
+    """
+    plus = "+" if sign else ""
+    half = (upper - lower) / 2
+    if not half > 0 or math.isinf(half):
+        return f"{mean:{plus}.4g}"
+    digits = 1 - math.floor(math.log10(half))
+    if not 0 <= digits <= 8:
+        return f"{mean:{plus}.4g} ({word}{lower:{plus}.4g} to {upper:{plus}.4g})"
+    return f"{mean:{plus}z.{digits}f} ({word}{lower:{plus}z.{digits}f} to {upper:{plus}z.{digits}f})"
+
+
 def label_all(identities: Sequence[Mapping[str, Any]]) -> list[str]:
     """A label for each identity: equal ones share it, different ones differ.
 
@@ -69,19 +96,19 @@ def label_all(identities: Sequence[Mapping[str, Any]]) -> list[str]:
     >>> label_all([{"policy": {"name": "exp3", "gamma": g}} for g in (0.1, 0.1, 0.2)])
     ['exp3 (gamma 0.1)', 'exp3 (gamma 0.1)', 'exp3 (gamma 0.2)']
     """
-    flat = [dict(_flatten(identity)) for identity in identities]
+    flat = [{key: value for key, value in _flatten(identity) if value is not None} for identity in identities]
     bases = [_name(identity.get("policy")) for identity in identities]
     labels = list(bases)
     for base in dict.fromkeys(bases):
         rows = [index for index, name in enumerate(bases) if name == base]
         keys = sorted({key for row in rows for key in flat[row]})
-        differing = [key for key in keys if len({str(flat[row].get(key)) for row in rows}) > 1]
+        differing = [key for key in keys if len({flat[row].get(key) for row in rows}) > 1]
         if not differing:
             continue
         kinds: dict[str, str] = {}
         for row in rows:
-            told = ", ".join(f"{_last(key, differing)} {flat[row].get(key, 'none')}" for key in differing)
-            label = f"{base} ({plain(told)})"
+            told = ", ".join(f"{_last(key, differing)} {flat[row][key]}" for key in differing if key in flat[row])
+            label = f"{base} ({plain(told)})" if told else base
             if len(label) > _LONGEST_LABEL:
                 label = kinds.setdefault(label, f"{base} (kind {len(kinds) + 1})")
             labels[row] = label
@@ -103,12 +130,12 @@ def _name(params: Any) -> str:
     return shorten(f"{name}({', '.join(inside)})" if inside else name, _LONGEST_LABEL - 20)
 
 
-def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, str | None]]:
     if isinstance(value, Mapping):
         for key, item in cast("Mapping[str, Any]", value).items():
             yield from _flatten(item, f"{path}.{key}" if path else key)
     else:
-        yield path, f"{value:g}" if isinstance(value, float) else "none" if value is None else value
+        yield path, None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _last(key: str, keys: Sequence[str]) -> str:

@@ -58,15 +58,19 @@
       const inner = spec.spec;
       if (typeof inner.width === "number") {
         let labels = 70;
-        eachAxis(inner, (axis) => { if (axis.labelLimit) labels = axis.labelLimit + 24; });
-        const smallest = Math.min(inner.width, 190) + labels;
+        eachAxis(inner, (axis) => { if (axis.labelLimit) labels = axis.labelLimit + 30; });
+        // A shared y axis stands once, an own one beside each panel.
+        const own = spec.resolve && spec.resolve.scale && spec.resolve.scale.y === "independent";
+        const once = own ? 0 : labels - 24;
+        const each = own ? labels + 18 : 36;
         const even = spec.columns % 2 === 0;
         const panels = spec.facet.sort ? spec.facet.sort.length : 12;
-        let columns = Math.max(1, Math.min(even ? 4 : 3, panels, Math.floor(width / smallest)));
+        const most = Math.floor((width - once) / (Math.min(inner.width, 190) + each));
+        let columns = Math.max(1, Math.min(even ? 4 : 3, panels, most));
         if (spec.columns === 1) columns = 1;
         else if (even && columns === 3) columns = 2;
         spec.columns = columns;
-        inner.width = Math.max(110, Math.floor(width / columns) - labels - 12);
+        inner.width = Math.max(110, Math.floor((width - once) / columns) - each);
         if (spec.facet.header) spec.facet.header.labelLimit = inner.width;
       } else if (width < 700) spec.columns = 1;
     } else if (spec.width && spec.width.step) {
@@ -126,6 +130,12 @@
     entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target));
   }, { rootMargin: "600px" });
   figures.forEach((figure) => seen.observe(figure));
+  const later = window.requestIdleCallback || ((task) => setTimeout(task, 50));
+  const drawRest = async () => {
+    const next = figures.find((figure) => !views.has(figure.id));
+    if (next) { await draw(next); later(drawRest); }
+  };
+  addEventListener("load", () => later(drawRest));
   const again = () => figures.filter((figure) => views.has(figure.id)).forEach(draw);
   let waiting = 0;
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(again, 150); });
@@ -174,7 +184,7 @@
     const region = box.appendChild(document.createElement("div"));
     region.className = "table";
     region.tabIndex = 0;
-    region.setAttribute("role", "region");
+    region.setAttribute("role", "group");
     region.setAttribute("aria-label", `Numbers of ${figure.querySelector("h4").textContent}`);
     const table = region.appendChild(document.createElement("table"));
     const head = table.createTHead().insertRow();

@@ -31,7 +31,9 @@ _MOST_TARGETS = 14
 def reach(rows: Sequence[Reach], setting: Setting) -> Any:
     """Budget that each policy needs to reach a level of the objective, median over seeds."""
     alt = altair()
-    x = alt.X("level:Q", title="objective to reach", scale=alt.Scale(zero=False, nice=False))
+    x = alt.X(
+        "level:Q", title="objective to reach", scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(tickCount=8)
+    )
     y = alt.Y("budget:Q", title=f"budget needed ({setting.unit})", scale=alt.Scale(domain=[0, setting.budget]))
     tip = ["policy:N", "level:Q", "budget:Q", "reached:Q", "n:Q"]
     base = alt.Chart(data(records(rows, setting))).transform_filter("isValid(datum.budget)").encode(x=x, y=y)

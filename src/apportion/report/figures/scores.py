@@ -10,10 +10,12 @@ from ..tables import KIND, OBJECTIVE, CurvePoint, Difference, Forecast
 from .style import (
     MOST_PANELS,
     altair,
+    band_words,
     budget_axis,
     columns_for,
     data,
     finish,
+    has_bands,
     has_intervals,
     highlight,
     highlighted,
@@ -29,12 +31,12 @@ _MOST_BANDS = 6
 def objective(rows: Sequence[CurvePoint], setting: Setting) -> Any:
     """The objective over the budget, a line for each policy with its band over seeds."""
     shown = [row for row in rows if row.task == OBJECTIVE]
-    chart = altair().layer(*_lines(setting, "objective", band=has_intervals(shown)), data=data(records(shown, setting)))
+    chart = altair().layer(*_lines(setting, "objective", band=has_bands(shown)), data=data(records(shown, setting)))
     return finish(
         chart.add_params(highlight()).properties(width=640, height=320),
         "Objective over the budget",
         "Priority-weighted mean of the held-out scores; bigger is better",
-        f"Line: mean; band: {KIND}; {seeds_words(setting)}",
+        f"Line: mean; {band_words(shown, 'band')}; {seeds_words(setting)}",
         description=f"Line chart of the objective over the budget for {', '.join(setting.policies)}.",
     )
 
@@ -49,8 +51,7 @@ def scores(rows: Sequence[CurvePoint], setting: Setting, forecasts: Sequence[For
     ahead = records([row for row in forecasts if row.task in tasks], setting)
     values += [{**record, "mean": record["score"], "kind": "forecast"} for record in ahead]
     layers = [
-        layer.transform_filter("datum.kind == 'measured'")
-        for layer in _lines(setting, "score", band=has_intervals(rows))
+        layer.transform_filter("datum.kind == 'measured'") for layer in _lines(setting, "score", band=has_bands(rows))
     ]
     if forecasts:
         ahead = alt.Chart().transform_filter("datum.kind == 'forecast'")
@@ -75,7 +76,7 @@ def scores(rows: Sequence[CurvePoint], setting: Setting, forecasts: Sequence[For
     return finish(
         chart,
         "Score of each task over the budget",
-        f"Held-out score, bigger is better; axes differ. Line: mean; band: {KIND}; {seeds_words(setting)}",
+        f"Held-out score, bigger is better; axes differ. Line: mean; {band_words(rows, 'band')}; {seeds_words(setting)}",
         "Diamonds with bars: forecasts and their intervals" if forecasts else "",
         f"The {len(tasks)} tasks in which policies differ most; {left_out} more are in the tables" if left_out else "",
         description=f"Line charts of the held-out scores of {len(tasks)} tasks over the budget, one panel each.",

@@ -12,11 +12,12 @@ from .style import (
     MOST_COLOURS,
     PALETTE,
     altair,
+    band_words,
     budget_axis,
     columns_for,
     data,
     finish,
-    has_intervals,
+    has_bands,
     names_legend,
     seeds_words,
     shown_names,
@@ -41,31 +42,36 @@ def shares(rows: Sequence[Share], setting: Setting) -> Any:
         for kind, value in ((_ASKED, row.asked), (_REALISED, row.realised)):
             key = (row.policy, kind, row.start, row.end, task)
             sums[key] = sums.get(key, 0.0) + value
-    values = [
-        {
-            "panel": f"{policy}: {kind}",
-            "policy": policy,
-            "kind": kind,
-            "start": start,
-            "end": end,
-            "task": task,
-            "rank": domain.index(task),
-            "share": float(f"{share:.5g}"),
-            "n": seeds[policy, start],
-        }
-        for (policy, kind, start, end, task), share in sums.items()
-    ]
+    values: list[dict[str, Any]] = []
+    tops: dict[tuple[str, str, float], float] = {}
+    for (policy, kind, start, end, task), share in sorted(sums.items(), key=lambda item: domain.index(item[0][4])):
+        low = tops.get((policy, kind, start), 0.0)
+        tops[policy, kind, start] = low + share
+        values.append(
+            {
+                "panel": f"{policy}: {kind}",
+                "policy": policy,
+                "kind": kind,
+                "start": start,
+                "end": end,
+                "task": task,
+                "share": float(f"{share:.5g}"),
+                "low": round(low, 5),
+                "high": round(low + share, 5),
+                "n": seeds[policy, start],
+            }
+        )
     colours = [*PALETTE[: len(coloured)], *([GREY] if rest > 0 else [])]
     order = [f"{policy}: {kind}" for policy in setting.policies for kind in (_ASKED, _REALISED)]
     scale = alt.Scale(domain=domain, range=colours)
     colour = alt.Color("task:N", scale=scale, legend=names_legend())
-    y = alt.Y("share:Q", title="share", stack="zero", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
+    y = alt.Y("low:Q", title="share", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
     tip = ["policy:N", "kind:N", "task:N", "share:Q", "start:Q", "end:Q", "n:Q"]
-    x = budget_axis(setting, "start").bin("binned")
+    x = budget_axis(setting, "start")
     chart = (
         alt.Chart(data(values))
-        .mark_bar(binSpacing=0, x2Offset=0.6)
-        .encode(x=x, x2="end:Q", y=y, color=colour, order=alt.Order("rank:Q"), tooltip=tip)
+        .mark_rect(x2Offset=0.6)
+        .encode(x=x, x2="end:Q", y=y, y2="high:Q", color=colour, tooltip=tip)
         .properties(width=270, height=170)
         .facet(alt.Facet("panel:N", title=None, sort=order, header=alt.Header(labelLimit=270)), columns=2)
     )
@@ -100,7 +106,7 @@ def share_map(rows: Sequence[Share], setting: Setting) -> Any:
         alt.Chart(data(values))
         .mark_rect(x2Offset=0.6)
         .encode(
-            x=budget_axis(setting, "start").bin("binned"),
+            x=budget_axis(setting, "start"),
             x2="end:Q",
             y=alt.Y("task:N", title=None, sort=list(setting.names), axis=alt.Axis(labelLimit=160, labelFontSize=10)),
             color=alt.Color("asked:Q", scale=scale, legend=legend),
@@ -132,7 +138,7 @@ def totals(rows: Sequence[TotalShare], setting: Setting) -> Any:
     tip = ["policy:N", "task:N", "asked:Q", "realised:Q", "lower:Q", "upper:Q", "decisions:Q", "epochs:Q", "n:Q"]
     columns = columns_for(len(setting.policies))
     layers = [base.mark_bar(color=PALETTE[0], opacity=0.75).encode(x=x, tooltip=tip)]
-    if has_intervals(rows):
+    if has_bands(rows):
         layers.append(base.mark_rule(strokeWidth=2).encode(x="lower:Q", x2="upper:Q"))
     chart = (
         alt.layer(*layers, data=data(values))
@@ -143,7 +149,7 @@ def totals(rows: Sequence[TotalShare], setting: Setting) -> Any:
     return finish(
         chart,
         "Share of each task in the whole budget",
-        f"Bar: mean realised share; line: 95 % Student t interval over seeds; {seeds_words(setting)}",
+        f"Bar: mean realised share; {band_words(rows, 'line')}; {seeds_words(setting)}",
         description=f"Bars of the total share of {len(setting.tasks)} tasks for each policy.",
     )
 

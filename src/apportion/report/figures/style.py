@@ -10,7 +10,7 @@ import orjson
 
 from ..._optional import optional
 from ..runs import Setting
-from ..tables import OBJECTIVE
+from ..tables import KIND, OBJECTIVE
 
 GREY = "#7a7f87"
 PALETTE = (
@@ -30,6 +30,9 @@ PALETTE = (
 DASHES: tuple[Sequence[int], ...] = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 """Of lines, one kind for every ten colours."""
 
+FEWEST_FOR_BANDS = 3
+"""Seeds from which on intervals are drawn around curves and bars; tables give them from two on."""
+
 FONT = "system-ui, 'DejaVu Sans', 'Liberation Sans', sans-serif"
 
 MOST_PANELS = 24
@@ -42,7 +45,13 @@ CONFIG: dict[str, Any] = {
     "background": "white",
     "font": FONT,
     "view": {"stroke": None, "continuousWidth": 560, "continuousHeight": 300},
-    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridOpacity": 0.6},
+    "axis": {
+        "labelFontSize": 12,
+        "labelSeparation": 8,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "gridOpacity": 0.6,
+    },
     "axisY": {"titlePadding": 10, "minExtent": 34},
     "legend": {"labelFontSize": 12, "titleFontSize": 12, "orient": "bottom", "columns": 4, "labelLimit": 240},
     "header": {"labelFontSize": 12, "labelFontWeight": "bold", "titleFontSize": 12},
@@ -93,21 +102,32 @@ def policy_colour(setting: Setting, *, legend: bool = True) -> dict[str, Any]:
     colours = [GREY, *(PALETTE[index % len(PALETTE)] for index in range(n - 1))]
     dashes = [DASHES[0], *(DASHES[index // len(PALETTE) % len(DASHES)] for index in range(n - 1))]
     domain = list(setting.policies)
-    shown = names_legend() if legend and n > 1 else None
+    dashed = n > len(PALETTE) + 1
+    shown = names_legend("stroke" if dashed else "circle") if legend and n > 1 else None
     found = {"color": alt.Color("policy:N", scale=alt.Scale(domain=domain, range=colours), legend=shown)}
-    if n > len(PALETTE) + 1:
+    if dashed:
         dash = alt.Scale(domain=domain, range=[list(item) for item in dashes])
         found["strokeDash"] = alt.StrokeDash("policy:N", scale=dash, legend=shown)
     return found
 
 
-def names_legend() -> Any:
+def names_legend(symbol: str = "circle") -> Any:
     """A legend of names, with symbols in full colour however faint the marks are."""
-    return altair().Legend(title=None, symbolOpacity=1, symbolType="circle", symbolSize=90)
+    return altair().Legend(title=None, symbolOpacity=1, symbolType=symbol, symbolSize=90)
+
+
+def has_bands(rows: Iterable[Any]) -> bool:
+    """Whether intervals can be drawn around curves and bars: with two seeds they would bury the means."""
+    return any(math.isfinite(row.lower) and row.n >= FEWEST_FOR_BANDS for row in rows)
+
+
+def band_words(rows: Iterable[Any], shape: str) -> str:
+    """What a caption says about the intervals."""
+    return f"{shape}: {KIND}" if has_bands(rows) else f"intervals need {FEWEST_FOR_BANDS} seeds to be drawn"
 
 
 def has_intervals(rows: Iterable[Any]) -> bool:
-    """Whether any row has an interval; with a single seed none has."""
+    """Whether any row has an interval."""
     return any(math.isfinite(row.lower) for row in rows)
 
 

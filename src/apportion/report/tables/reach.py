@@ -25,9 +25,10 @@ class Reach(NamedTuple):
 
 
 class Saving(NamedTuple):
-    """Share of the budget with which a policy reached the reference's mean final objective.
+    """Share of the budget with which a policy reached the reference's last evaluation.
 
-    `share` is the median over seeds, `smallest` and `largest` the extremes; inf where a seed never got there.
+    `level` is the mean of the levels to be reached; `share` is the median over seeds, `smallest` and `largest` the
+    extremes; inf where a seed never got there.
     """
 
     policy: str
@@ -75,17 +76,30 @@ def reach(setting: Setting) -> list[Reach]:
 
 
 def savings(setting: Setting) -> list[Saving]:
-    """Share of the budget with which each policy reached the mean of the reference's last evaluations."""
-    level = _ends(setting, setting.reference)[1]
-    if not np.isfinite(level):
+    """Share of the budget with which each policy reached the last evaluation of the reference with the same seed.
+
+    A seed that the reference did not run has to reach the mean of the reference's seeds.
+    """
+    own = {run.seed: _last(run) for run in setting.of(setting.reference)}
+    mean = mean_over_seeds(np.array(list(own.values()))).mean
+    if not np.isfinite(mean):
         return []
     found: list[Saving] = []
     for policy in setting.policies:
         runs = setting.of(policy)
-        parts = np.array([budget_to_reach(run, level) for run in runs]) / setting.budget
+        levels = np.array([own.get(run.seed, np.nan) for run in runs])
+        levels = np.where(np.isfinite(levels), levels, mean)
+        needed = [budget_to_reach(run, float(level)) for run, level in zip(runs, levels, strict=True)]
+        parts = np.array(needed) / setting.budget
         reached = int(np.isfinite(parts).sum())
-        found.append(Saving(policy, level, _median(parts), float(parts.min()), float(parts.max()), reached, len(runs)))
+        smallest, largest = float(parts.min()), float(parts.max())
+        found.append(Saving(policy, float(levels.mean()), _median(parts), smallest, largest, reached, len(runs)))
     return found
+
+
+def _last(run: Run) -> float:
+    known = run.objectives[np.isfinite(run.objectives)]
+    return float(known[-1]) if known.size else float("nan")
 
 
 def _ends(setting: Setting, policy: str) -> tuple[float, float]:

@@ -6,10 +6,16 @@ import math
 from typing import Literal, NamedTuple
 
 from ..runs import Setting
+from ..wording import interval_text
 from .differences import Difference, differences
 from .intervals import CONFIDENCE
 from .reach import Saving, savings
 from .scores import OBJECTIVE, Compared, compared, finals
+
+_WORD = "95 % interval "
+
+_FEWEST = 3
+"""Seeds without which nothing is called sure: the spread of two says too little about normality."""
 
 Sureness = Literal["sure", "likely", "open", "untested"]
 
@@ -20,8 +26,8 @@ class Verdict(NamedTuple):
     Attributes:
         best: the policy with the highest mean objective; empty where no run has a score.
         sureness: `sure` if the interval of its difference to the reference (to the runner-up, if it is the reference)
-            excludes zero at a confidence that allows for all comparisons made (Bonferroni), `likely` if only the
-            plain 95 % interval does, `open` if neither, `untested` where fewer than two paired seeds exist.
+            excludes zero at a confidence that allows for all comparisons made (Bonferroni), from three seeds on,
+            `likely` if only the plain 95 % interval does, `open` if neither, `untested` where fewer than two paired seeds exist.
         headline: one sentence.
         details: further sentences.
     """
@@ -41,7 +47,7 @@ def verdict(setting: Setting) -> Verdict:
         return Verdict("", "untested", "No run has been evaluated yet.", tuple(notes))
     best = max(means, key=lambda policy: means[policy].mean)
     top = means[best]
-    reached = f"{top.mean:.4g}{_interval(top.lower, top.upper)}"
+    reached = interval_text(*top[2:5], word=_WORD)
     if len(means) == 1:
         return Verdict(
             best, "untested", f"{best} reached an objective of {reached} {source.words}{_seeds(top.n)}.", tuple(notes)
@@ -56,7 +62,7 @@ def verdict(setting: Setting) -> Verdict:
             f"differences between other seeds are left out."
         )
         return Verdict(best, "untested", headline, tuple(notes))
-    by = f"{row.mean:+.3g}{_interval(row.lower, row.upper, sign=True)} over {against}{_seeds(row.n, 'paired seed')}"
+    by = f"{interval_text(*row[3:6], sign=True, word=_WORD)} over {against}{_seeds(row.n, 'paired seed')}"
     verb = {
         "sure": f"{best} is best: {by}",
         "likely": f"{best} is probably best: {by}",
@@ -69,8 +75,8 @@ def verdict(setting: Setting) -> Verdict:
         if runner.n:
             words = "excludes zero" if told in ("sure", "likely") else "does not exclude zero"
             tail = f", which {words}" if runner.n > 1 else ""
-            interval = _interval(runner.lower, runner.upper, sign=True)
-            details.append(f"Over the best other policy, {second}, it leads by {runner.mean:+.3g}{interval}{tail}.")
+            lead = interval_text(*runner[3:6], sign=True, word=_WORD)
+            details.append(f"Over the best other policy, {second}, it leads by {lead}{tail}.")
     if best != setting.reference:
         details += _saving(setting, {row.policy: row for row in savings(setting)}, best)
         details += _losers(setting, source, best)
@@ -92,7 +98,7 @@ def _compare(
     plain, widened = row(CONFIDENCE), row(1 - (1 - CONFIDENCE) / comparisons)
     if plain.n < 2:
         return plain, "untested"
-    return plain, "sure" if widened.lower > 0 else "likely" if plain.lower > 0 else "open"
+    return plain, "sure" if widened.lower > 0 and plain.n >= _FEWEST else "likely" if plain.lower > 0 else "open"
 
 
 def _saving(setting: Setting, rows: dict[str, Saving], best: str) -> list[str]:
@@ -102,9 +108,8 @@ def _saving(setting: Setting, rows: dict[str, Saving], best: str) -> list[str]:
     if math.isinf(own.share):
         return []
     return [
-        f"It reached {setting.reference}'s mean last evaluation ({own.level:.4g}) with {own.share:.0%} of the budget "
-        f"(median of {own.n}, reached in {own.reached}); {setting.reference} itself needed "
-        f"{'more than it had' if math.isinf(other.share) else f'{other.share:.0%}'}."
+        f"It reached {setting.reference}'s last evaluation with {own.share:.0%} of the budget (median, reached in "
+        f"{own.reached} of {own.n}); {setting.reference} itself first stood there at {other.share:.0%}."
     ]
 
 
@@ -116,7 +121,7 @@ def _losers(setting: Setting, source: Compared, best: str) -> list[str]:
     better = sum(row.lower > 0 for row in rows)
     worst = f", most {worse[0].task} ({worse[0].mean:+.3g})" if worse else ""
     return [
-        f"Of {len(rows)} tasks {better} gained and {len(worse)} lost{worst}, each by a 95 % interval that excludes "
+        f"Of {len(rows)} tasks, {better} gained and {len(worse)} lost{worst}, each by a 95 % interval that excludes "
         f"zero; with {len(rows)} intervals about {0.05 * len(rows):.2g} would by chance alone."
     ]
 
@@ -130,13 +135,6 @@ def _notes(setting: Setting, source: Compared) -> list[str]:
     if fewest == 1:
         notes.append("One seed cannot show whether a difference is more than chance: run each policy with several.")
     return notes
-
-
-def _interval(lower: float, upper: float, *, sign: bool = False) -> str:
-    if math.isnan(lower):
-        return ""
-    form = "+.3g" if sign else ".4g"
-    return f" (95 % interval {lower:{form}} to {upper:{form}})"
 
 
 def _seeds(n: int, word: str = "seed") -> str:
