@@ -117,3 +117,15 @@ def test_before_its_start_it_keeps_the_prior():
 def test_bad_parameters_are_refused(parameters, words):
     with pytest.raises(ValueError, match=words):
         Ado(**parameters)
+
+
+def test_fits_become_rarer_as_the_history_is_merged():
+    class Counting(Ado):
+        def _refit(self, rows):
+            fits.append(int(self.updates_[0]))
+            super()._refit(rows)
+
+    fits = []
+    drive(Counting(start=2, ignore=0, refit=100, history=202), [lambda n: 1.0 + 1.0 / n], 2000)
+    # Points are merged at the updates 202, 404, 808 and 1616, and each time the interval doubles.
+    assert fits == [2, 102, 202, 402, 802, 1602]

@@ -31,7 +31,7 @@ class Ado(Policy):
     where q starts as m and t counts updates; p = m before `start`. The reward must be the training loss (signal
     `loss`); tasks that are absent from a decision repeat their last loss, as in the code. Losses pass a
     Savitzky-Golay filter (101, 3) and every tenth point is fitted. Beyond `history` points, neighbours are merged to
-    their means, so that memory and the cost of a fit stay bounded.
+    their means and fits become as much rarer, so that memory and the cost per update stay bounded.
 
     The released code starts and refits at 1000 updates and bounds e_i below by 0.5: losses of language models in nats.
     It fails where losses do not fall like a power law, and learns nothing in runs of a few hundred updates.
@@ -129,7 +129,8 @@ class Ado(Policy):
         drawn = 0.9 * self.drawn_[rows]
         drawn[np.arange(len(rows)), chosen] += 0.1
         self.drawn_[rows] = drawn
-        due = rows[(self.updates_[rows] >= self.start) & ((self.updates_[rows] - self.start) % self.refit == 0)]
+        since = self.updates_[rows] - self.start
+        due = rows[(since >= 0) & (since % (self.refit * self.stride_[rows]) == 0)]
         if len(due):
             self._refit(due)
         fitted = rows[np.isfinite(self.law_[rows, 0, 0])]
