@@ -15,6 +15,7 @@ from .bidirectional_progress import BidirectionalProgress as BidirectionalProgre
 from .blend import Blend as Blend
 from .coba import CoBa as CoBa
 from .cost_aware import CostAware as CostAware
+from .counterfactual import Counterfactual as Counterfactual
 from .curriculum import Curriculum as Curriculum
 from .discounted_ucb import DiscountedUCB as DiscountedUCB
 from .doge import DoGE as DoGE
@@ -32,6 +33,8 @@ from .group_dro import GroupDro as GroupDro
 from .hold import Hold as Hold
 from .l1_a_mtrl import L1AMtrl as L1AMtrl
 from .learnability import Learnability as Learnability
+from .lin_thompson import LinThompson as LinThompson
+from .lin_ucb import LinUCB as LinUCB
 from .meta_rtl import MetaRtl as MetaRtl
 from .mixture import Mixture as Mixture
 from .mixture_regression import MixtureRegression as MixtureRegression
