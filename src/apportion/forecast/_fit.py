@@ -98,7 +98,7 @@ def fit_curves(
         fade: how fast old evaluations lose weight, per budget, (n_runs,); None for not at all.
         width: evaluations that were averaged into each of them; the few single ones at the end count as much.
     """
-    n_runs, n_times, n_tasks = counts.shape
+    n_runs, _, n_tasks = counts.shape
     n_variants, n_params = len(variants.tail), TRANSFER + n_tasks
     measured = np.isfinite(scores)
     first, scale = _first_and_scale(scores, measured)
@@ -122,14 +122,14 @@ def fit_curves(
     rough = _rough_noise(y[:, 0], measured.transpose(0, 2, 1).astype(np.float64)) * np.sqrt(width)
     variance = np.where(np.isfinite(rough), rough, 0.02) ** 2
     variance = np.maximum(variance, 1e-6)[:, None] * np.ones((1, n_tasks))
-    width = np.broadcast_to(np.asarray(priors.transfer_scale, dtype=np.float64), (n_tasks, n_tasks))
+    spread = np.broadcast_to(np.asarray(priors.transfer_scale, dtype=np.float64), (n_tasks, n_tasks))
     tail = variants.tail[None, :, None, None]
 
     def ridge(theta: Floats) -> Floats:
         """Precision of the prior; for transfer that of a Cauchy around its mean, at the present value."""
         found = np.broadcast_to(sd**-2.0, theta.shape).copy()
         away_from = theta[..., TRANSFER:] - mean[:, None, :, TRANSFER:]
-        found[..., TRANSFER:] = np.where(own, 1e8, 2.0 / (width**2 + away_from**2))
+        found[..., TRANSFER:] = np.where(own, 1e8, 2.0 / (spread**2 + away_from**2))
         return found
 
     def look(theta: Floats) -> tuple[Floats, Floats]:

@@ -46,7 +46,7 @@ def draw_members(
         normals: for the parameters, (n_members, n_tasks, P).
         variants: the shapes that were fitted.
     """
-    n_members, n_tasks = uniforms.shape
+    n_tasks = uniforms.shape[1]
     ends = np.cumsum(fit.weight, axis=1)  # (R, H, I)
     variant = (uniforms[None, :, None, :] > ends[:, None, :-1]).sum(axis=2)  # (R, M, I)
     lower = np.linalg.cholesky(fit.precision)

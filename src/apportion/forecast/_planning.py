@@ -35,8 +35,7 @@ class Limits:
     upper: Floats
 
     def clip(self, shares: Floats, costs: Floats) -> Floats:
-        """Make shares of the budget (n_runs, n_segments, n_tasks) feasible as shares of steps, and none of them zero."""
-        n_tasks = shares.shape[2]
+        """Make shares of the budget (n_runs, n_segments, n_tasks) feasible as shares of steps, and none of them 0.""" n_tasks = shares.shape[2]
         found = (1.0 - _LEAST) * shares + _LEAST / n_tasks
         if not ((self.lower > 0).any() or (self.upper < 1).any()):
             return found
@@ -79,8 +78,8 @@ def find_plan(
 ) -> Found:
     """Search the best spending and go towards it as far as the lower bound of the gain still rises.
 
-    The bound is mean - caution * standard deviation of the gain over the members; where no part of the way has one above 0,
-    the safe shares stay.
+    The bound is mean - caution * standard deviation of the gain over the members; where no part of the way has one
+    above 0, the safe shares stay.
 
     Args:
         outlook: on the rest of the budget.

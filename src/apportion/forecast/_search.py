@@ -21,7 +21,8 @@ def best_shares(
     """Hand out the pieces chunk by chunk to the steepest task, then climb; never ends below `start`.
 
     The chunks are greedy, which is close to the best for concave objectives; then
-    q <- q exp(pace * (g - mean g) / spread of g), made feasible by `clip`; the pace grows after a gain and shrinks after
+    q <- q exp(pace * (g - mean g) / spread of g), made feasible by `clip`; the pace grows after a gain and shrinks
+    after
     a loss. For a concave objective this is mirror ascent (Beck and Teboulle 2003, doi 10.1016/S0167-6377(02)00231-6).
 
     Args:

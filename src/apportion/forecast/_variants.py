@@ -79,8 +79,9 @@ def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
 def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants) -> Floats:
     """Batches that still count at each evaluation in every stream of the variants.
 
-    x_a(t) = keep x_a(t-1) + ready * fresh_a * (what of it is left) * exp(-max(0, e_a - 1) / REUSE), with fresh_a the batches
-    of task a since the last evaluation, keep = exp(-fading * steps since then / budget), ready = n^2 / (n^2 + (plateau *
+    x_a(t) = keep x_a(t-1) + ready * fresh_a * (what of it is left) * exp(-max(0, e_a - 1) / REUSE), with fresh_a the
+    batches of task a since the last evaluation, keep = exp(-fading * steps since then / budget), ready = n^2 / (n^2 +
+    (plateau *
     budget)^2), and e_a the passes over the data of task a (decay of repeated data after Muennighoff et al. 2023, arXiv
     2305.16264; their exact formula could not be checked).
 
@@ -88,6 +89,7 @@ def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants
         counts: decisions for each task up to each evaluation, shape (n_runs, n_times, n_tasks).
         epochs: passes over each task's data by then, the same shape; 0 where sizes are unknown.
         total: steps of a whole budget, shape (n_runs,).
+        variants: the shapes.
 
     Returns:
         Shape (n_runs, n_streams, n_times, n_tasks), in units of the batches that equal shares give a task.

@@ -25,6 +25,7 @@ class History:
         costs: budget that a decision takes on each task, above 0, shape (n_runs, n_tasks).
         evaluation_cost: budget that one evaluation takes, not negative, shape (n_runs,).
         upper: largest possible score of each task, inf where there is none, shape (n_tasks,).
+        examples: training examples of each task up to each evaluation, shaped as `counts`; zeros where not known.
 
     Raises:
         ValueError: shapes disagree, counts or spent budget fall, a score is infinite or above `upper`, or there is no
@@ -43,6 +44,7 @@ class History:
     costs: Floats
     evaluation_cost: Floats
     upper: Floats
+    examples: Floats
 
     def __post_init__(self) -> None:
         check_tasks(self.tasks)
@@ -54,6 +56,8 @@ class History:
                 f"{self.counts.shape} and {self.scores.shape}."
             )
         n_runs, n_evaluations = self.counts.shape[:2]
+        if self.examples.shape != self.counts.shape:
+            raise ValueError(f"`examples` must have the shape {self.counts.shape}, got {self.examples.shape}.")
         if not n_evaluations:
             raise ValueError("a forecast needs at least one evaluation, got none.")
         for name, shape in (
@@ -66,7 +70,9 @@ class History:
                 raise ValueError(f"`{name}` must have the shape {shape}, got {getattr(self, name).shape}.")
         for name, values in (("counts", self.counts), ("spent", self.spent)):
             if not np.isfinite(values).all() or (values < 0).any() or (np.diff(values, axis=1) < -1e-9).any():
-                raise ValueError(f"`{name}` must be finite, not negative, and never fall from one evaluation to the next.")
+                raise ValueError(
+                    f"`{name}` must be finite, not negative, and never fall from one evaluation to the next."
+                )
         if not (np.isfinite(self.costs).all() and (self.costs > 0).all()):
             raise ValueError(f"`costs` must be above 0 and finite, got {self.costs.tolist()}.")
         if np.isinf(self.scores).any():
@@ -111,6 +117,7 @@ class History:
         costs: Sequence[float] | Floats | None = None,
         evaluation_cost: float = 0.0,
         upper: Sequence[float] | Floats | float = np.inf,
+        examples: Sequence[Sequence[float]] | Floats | None = None,
     ) -> History:
         """The history of a single run from lists with a row per evaluation; by default a decision costs 1."""
         table = np.asarray(counts, dtype=np.float64)
@@ -128,6 +135,7 @@ class History:
             costs=price[None],
             evaluation_cost=np.array([evaluation_cost]),
             upper=np.broadcast_to(np.asarray(upper, dtype=np.float64), (n_tasks,)).copy(),
+            examples=(np.zeros_like(table) if examples is None else np.asarray(examples, dtype=np.float64))[None],
         )
 
     @classmethod
@@ -151,9 +159,11 @@ class History:
         steps = np.array([item.step for item in log.evaluations])
         drawn = np.cumsum(np.eye(n_tasks)[logged.chosen], axis=0)
         before = np.searchsorted(logged.step, steps, side="left")
-        counts = np.where(before[:, None] > 0, drawn[np.maximum(before - 1, 0)], 0.0) if len(drawn) else (
-            np.zeros((len(steps), n_tasks))
-        )
+        counts, examples = np.zeros((2, len(steps), n_tasks))
+        if len(drawn):
+            consumed = np.cumsum(np.eye(n_tasks)[logged.chosen] * log.examples[:, None], axis=0)
+            counts = np.where(before[:, None] > 0, drawn[np.maximum(before - 1, 0)], 0.0)
+            examples = np.where(before[:, None] > 0, consumed[np.maximum(before - 1, 0)], 0.0)
         total = np.bincount(logged.chosen, weights=logged.cost, minlength=n_tasks)
         times = np.bincount(logged.chosen, minlength=n_tasks)
         mean = total.sum() / times.sum() if total.sum() > 0 else 1.0
@@ -170,6 +180,7 @@ class History:
             costs=price,
             evaluation_cost=float(np.median([item.cost for item in log.evaluations])),
             upper=upper,
+            examples=examples,
         )
 
     def until(self, n_evaluations: int) -> History:
@@ -183,6 +194,7 @@ class History:
             costs=self.costs,
             evaluation_cost=self.evaluation_cost,
             upper=self.upper,
+            examples=self.examples[:, :n_evaluations],
         )
 
 

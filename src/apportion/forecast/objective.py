@@ -35,7 +35,7 @@ class Objective(ABC):
 class MeanScore(Objective):
     """The priority-weighted mean of the scores.
 
-    >>> float(MeanScore().value(np.array([0.2, 0.8]), [Task(name="a", priority=3), Task(name="b")]))
+    >>> float(MeanScore().value(np.array([0.2, 0.8]), [Task(name="a", priority=3), Task(name="b")]).round(6))
     0.35
     """
 

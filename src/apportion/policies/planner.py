@@ -25,18 +25,19 @@ class Planner(Policy):
     At an evaluation the learning curves of all tasks, and what they learn from each other's batches, are fitted to all
     evaluations so far (`forecast.Posterior` describes the model). Over draws from the posterior the shares of the rest
     are sought that make the mean objective largest, in three pieces of time, so that tasks which forget come last. With
-    G the gain over the safe shares, the plan goes towards them as far as mean(G) - caution * sd(G) rises, and stays safe where
-    that is nowhere above 0. Where residuals are larger than noise explains, old evaluations fade, and caution grows with the
-    misfit; `confidence_` and `misfit_` say so.
+    G the gain over the safe shares, the plan goes towards them as far as mean(G) - caution * sd(G) rises, and stays
+    safe where
+    that is nowhere above 0. Where residuals are larger than noise explains, old evaluations fade, and caution grows
+    with the misfit; `confidence_` and `misfit_` say so.
 
     Early shares are varied on purpose, in blocks of evaluations, since constant shares cannot tell who helps whom: the
     planned shares are multiplied by exp(+-variation), with signs of a Walsh pattern over the tasks and a strength that
-    falls to 0 at the fraction `explore` of the budget. In a world without forgetting the order of batches matters little, so
-    variation costs little as long as the plan still has to draw what was drawn too early.
+    falls to 0 at the fraction `explore` of the budget. In a world without forgetting the order of batches matters
+    little, so variation costs little as long as the plan still has to draw what was drawn too early.
 
-    It fails where the past says nothing of the rest: skills that appear late (a task that learns only after another one),
-    abrupt change, or so few or noisy evaluations that nothing can be told; then it stays near the safe shares. Evaluations
-    are charged to the budget and it cannot win back more than there is to gain.
+    It fails where the past says nothing of the rest: skills that appear late (a task that learns only after another
+    one), abrupt change, or so few or noisy evaluations that nothing can be told; then it stays near the safe shares.
+    Evaluations are charged to the budget and it cannot win back more than there is to gain.
 
     Args:
         safe: shares to start from and to fall back to, by name or in task order; None is equal.
@@ -58,7 +59,7 @@ class Planner(Policy):
     >>> policy = Planner()
     >>> policy.reset([Task(name="a"), Task(name="b")])
     >>> policy.probabilities(Context.start(2)).round(2)
-    array([[0.89, 0.11]])
+    array([[0.9, 0.1]])
     """
 
     name = "planner"
@@ -165,9 +166,7 @@ class Planner(Policy):
         seen = self._seen(rows, spent)
         misfit = self.misfit_[rows]
         fade = np.where(misfit > _SUSPECT, np.minimum(4.0 * np.log(misfit / _SUSPECT), 12.0), 0.0)
-        fit = seen.fit(
-            Priors(), warm=self.theta_[rows] if warm else None, iterations=4 if warm else 12, fade=fade
-        )
+        fit = seen.fit(Priors(), warm=self.theta_[rows] if warm else None, iterations=4 if warm else 12, fade=fade)
         found, switch = self._search(seen, fit, rows)
         shares = found.shares / seen.costs[:, None]
         back = np.empty(n, dtype=np.int64)
@@ -199,7 +198,7 @@ class Planner(Policy):
 
     def _search(self, seen: Seen, fit: Fit, rows: Ints) -> tuple[Found, Floats]:
         """A plan, and the progress at which its pieces end."""
-        n_runs, n_times, n = seen.counts.shape
+        n_runs, _, n = seen.counts.shape
         progress = seen.progress[:, -1]
         on_steps = (seen.counts[:, -1] * seen.costs).sum(axis=1)
         # Evaluations take the part of the rest that they took so far.
