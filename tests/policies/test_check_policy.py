@@ -1,11 +1,13 @@
 """`check_policy` finds every kind of broken promise, and says which."""
 
+import doctest
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from apportion import testing
 from apportion.policies import Policy
 from apportion.testing import check_policy
 
@@ -32,6 +34,10 @@ class Counting(Policy):
 
 def test_a_sound_policy_passes():
     check_policy(Counting())
+
+
+def test_the_example_of_the_module_runs():
+    assert doctest.testmod(testing).failed == 0
 
 
 class Unnormalised(Counting):
