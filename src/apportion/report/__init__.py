@@ -7,7 +7,8 @@ setting into rows of numbers, and `figures` turns rows into charts.
 from . import figures, tables
 from .demo import figures_for_demo
 from .page import render, write_live, write_report
-from .runs import Run, Setting, gather, load_run, load_runs, run_of
+from .runs import Run, load_run, run_of
+from .settings import Setting, gather, load_runs
 
 __all__ = [
     "Run",

@@ -10,12 +10,14 @@ import orjson
 
 from . import figures, tables
 from .blocks import Block, Cell, Charts, Section, TableBlock, TextBlock, percent, table
-from .runs import Run, Setting
+from .runs import Run
+from .settings import Setting
 from .tables import OBJECTIVE
 from .wording import interval_text, printable
 
 _LONGEST_TEXT = 200_000
 _MANY_TASKS = 10
+_FORECAST_NOTE = "Estimand: run, what training would lead to. A forecast, not a measurement."
 
 
 def sections(setting: Setting, charts: Charts, prefix: str) -> list[Section]:
@@ -27,11 +29,11 @@ def sections(setting: Setting, charts: Charts, prefix: str) -> list[Section]:
         Section(
             f"{prefix}decisions",
             "How decisions were made",
-            "What was logged of single decisions. Estimates from such a log are per step: they say what a choice would "
-            "have earned at the points that training passed through, not where another training would have led.",
+            "What was logged of single decisions. Estimates from such a log have the estimand per step: what a choice "
+            "would have earned at the points that training passed through, not where another training would have led.",
             tuple(_decisions(setting, charts, prefix)),
         ),
-        Section(f"{prefix}forecast", "What a forecaster says", "", tuple(_given(setting, charts, prefix))),
+        Section(f"{prefix}forecast", "What a forecaster says", _FORECAST_NOTE, tuple(_given(setting, charts, prefix))),
         Section(f"{prefix}runs", "Runs, configuration and signature", "", tuple(_runs(setting))),
     ]
     return [section for section in found if section.blocks]

@@ -8,7 +8,7 @@ from typing import Any
 
 from .._files import replacing
 from . import figures, tables
-from .runs import Setting, load_runs
+from .settings import Setting, load_runs
 
 _FIGURES: dict[str, Callable[[Setting], Any]] = {
     "shares": lambda setting: figures.shares(tables.shares(setting), setting),

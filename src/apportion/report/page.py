@@ -19,7 +19,7 @@ from .._files import write_file
 from .._optional import optional
 from .blocks import Charts, Section, TableBlock
 from .contents import overview, sections
-from .runs import Setting, load_runs
+from .settings import Setting, load_runs
 from .tables import Verdict, verdict
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..runs import Setting
+from ..settings import Setting
 from ..tables import EffectiveSize, Propensity, Reach, Reward
 from .style import (
     MOST_COLOURS,

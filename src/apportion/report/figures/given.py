@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..runs import Setting
+from ..settings import Setting
 from ..tables import Transfer, Worth
 from .style import PALETTE, altair, columns_for, data, finish, has_intervals, records
 

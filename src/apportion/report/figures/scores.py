@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..runs import Setting
+from ..settings import Setting
 from ..tables import KIND, OBJECTIVE, CurvePoint, Difference, Forecast
 from .style import (
     MOST_PANELS,
@@ -72,11 +72,11 @@ def scores(rows: Sequence[CurvePoint], setting: Setting, forecasts: Sequence[For
         .resolve_axis(x="independent")
         .add_params(highlight())
     )
-    left_out = len(setting.tasks) - len(tasks)
+    left_out, bands = len(setting.tasks) - len(tasks), band_words(rows, "band")
     return finish(
         chart,
         "Score of each task over the budget",
-        f"Held-out score, bigger is better; axes differ. Line: mean; {band_words(rows, 'band')}; {seeds_words(setting)}",
+        f"Held-out score, bigger is better; axes differ. Line: mean; {bands}; {seeds_words(setting)}",
         "Diamonds with bars: forecasts and their intervals" if forecasts else "",
         f"The {len(tasks)} tasks in which policies differ most; {left_out} more are in the tables" if left_out else "",
         description=f"Line charts of the held-out scores of {len(tasks)} tasks over the budget, one panel each.",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..._optional import optional
-from ..runs import Setting
+from ..settings import Setting
 from ..tables import KIND, OBJECTIVE
 
 GREY = "#7a7f87"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..runs import Setting
+from ..settings import Setting
 from .intervals import CONFIDENCE, mean_over_seeds
 from .scores import OBJECTIVE, Compared, compared
 

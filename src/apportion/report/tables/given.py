@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 from ..._check import check_names
-from ..runs import Run, Setting
+from ..runs import Run
+from ..settings import Setting
 
 
 class Forecast(NamedTuple):

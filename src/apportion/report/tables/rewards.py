@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..runs import Setting
+from ..settings import Setting
 
 
 class Reward(NamedTuple):

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...records import Floats
-from ..runs import Run, Setting, weighted
+from ..runs import Run, weighted
+from ..settings import Setting
 from .intervals import mean_over_seeds
 
 OBJECTIVE = ""

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...records import Floats
-from ..runs import Run, Setting
+from ..runs import Run
+from ..settings import Setting
 from .intervals import Mean, mean_over_seeds
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple
 
-from ..runs import Setting
+from ..settings import Setting
 from ..wording import interval_text
 from .differences import Difference, differences
 from .intervals import CONFIDENCE
@@ -27,7 +27,8 @@ class Verdict(NamedTuple):
         best: the policy with the highest mean objective; empty where no run has a score.
         sureness: `sure` if the interval of its difference to the reference (to the runner-up, if it is the reference)
             excludes zero at a confidence that allows for all comparisons made (Bonferroni), from three seeds on,
-            `likely` if only the plain 95 % interval does, `open` if neither, `untested` where fewer than two paired seeds exist.
+            `likely` if only the plain 95 % interval does, `open` if neither, `untested` where fewer than two paired
+            seeds exist.
         headline: one sentence.
         details: further sentences.
     """
