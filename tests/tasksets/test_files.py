@@ -215,6 +215,21 @@ def test_wrong_descriptions_are_refused(options, message):
         FileTask(**{"name": "own", "train": "a.csv", "text": "text", "label": "label", **options})
 
 
+def test_tasks_and_options_may_be_tables_of_a_configuration(tmp_path, encoder):
+    path = csv(tmp_path / "task.csv")
+    table = {"name": "own", "train": str(path), "text": ["text", "other"], "label": "label"}
+    options = {"encoder": encoder, "freeze_layers": "all", "cache_dir": str(tmp_path)}
+    described = FileTask(name="own", train=path, text=("text", "other"), label="label")
+    same = files([described], options=TextOptions(**options))
+    assert files([table], options=options).checksum == same.checksum
+    with pytest.raises(ValueError, match="task 0 of `tasks` has no key 'txt'; did you mean 'text'"):
+        files([{**table, "txt": "a"}], options=options)
+    with pytest.raises(ValueError, match="task 0 of `tasks` needs the key 'label'"):
+        files([{key: value for key, value in table.items() if key != "label"}], options=options)
+    with pytest.raises(ValueError, match="`options` has no key 'freeze'; did you mean 'freeze_layers'"):
+        files([table], options={"freeze": 1})
+
+
 def test_names_must_differ_and_metrics_must_fit(tmp_path, encoder):
     path = csv(tmp_path / "task.csv")
     task = FileTask(name="own", train=path, text="text", label="label")

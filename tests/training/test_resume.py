@@ -13,7 +13,7 @@ from apportion.budget import Steps
 from apportion.errors import CheckpointError, FingerprintError
 from apportion.log import read_log
 from apportion.run import RunDirectory
-from apportion.training import Callback, Settings
+from apportion.training import Callback, Settings, load_model
 from training.workloads import dropping_encoder, part, small, trainer
 
 
@@ -161,6 +161,17 @@ def test_a_state_without_its_parts_is_refused():
     tensors["model/encoder.0.weight"] = torch.zeros(1)
     with pytest.raises(CheckpointError, match=r"has the shape \(1,\), not \(8, 6\)"):
         trainer().load_state(tensors, made.state()[1])
+
+
+def test_the_model_of_a_checkpoint_can_be_used(tmp_path):
+    run = started(tmp_path / "run")
+    made = trainer(run=run, checkpoint_every=24)
+    made.run()
+    model = load_model(small(), run.checkpoints[-1])
+    inputs = small()["a"].train.inputs
+    assert torch.equal(model(0, inputs), made.model.eval()(0, inputs))
+    with pytest.raises(CheckpointError, match="another model"):
+        load_model(small().select(["a", "b"]), run.checkpoints[-1])
 
 
 def test_checkpoints_hold_no_code(tmp_path):

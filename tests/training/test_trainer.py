@@ -1,5 +1,7 @@
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -207,3 +209,13 @@ def test_several_held_out_sets_count_alike():
     found = result.tasks["a"]
     assert set(found.metrics) == {"matched/accuracy", "mismatched/accuracy"}
     assert found.score == pytest.approx(sum(found.metrics.values()) / 2)
+
+
+def test_settings_and_callbacks_need_no_torch():
+    """Commands read configurations without it."""
+    code = (
+        "import sys; import apportion.training; from apportion.training import Callback, Settings, metric; "
+        "print('torch' in sys.modules, hasattr(apportion.training, 'nothing'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "False False", done.stderr

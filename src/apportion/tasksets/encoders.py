@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress as Bar
 from torch import Tensor, nn
 
 from .._files import replacing
@@ -206,16 +208,31 @@ def _computed(
         return
     # Texts of like length go together; the batches are always the same, so that the results are too.
     order = np.argsort(tokens.lengths, kind="stable")
-    with replacing(file) as part:
+    with replacing(file) as part, _shown(progress) as tell:
         into = np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=shape)
         for start in range(0, len(order), _BATCH):
             numbers = order[start : start + _BATCH]
             states, mask = _states(encoder, layer, tokens, numbers)
             compute(into, numbers, states, mask)
-            if progress is not None:
-                progress(label, min(start + _BATCH, len(order)), len(order))
+            tell(label, min(start + _BATCH, len(order)), len(order))
         into.flush()
         del into
+
+
+@contextmanager
+def _shown(progress: Progress | None) -> Generator[Progress]:
+    """Who is told how far it is: the caller's function, or a bar on a terminal."""
+    if progress is not None:
+        yield progress
+        return
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("")
+
+        def tell(label: str, done: int, total: int) -> None:
+            bar.update(task, description=label, completed=done, total=total)
+
+        yield tell
 
 
 def _states(encoder: Pretrained, layer: int, tokens: Tokens, numbers: Ints) -> tuple[Tensor, Tensor]:

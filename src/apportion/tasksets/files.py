@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from .._check import check_choice, check_number
 from ..training import Taskset, metric
 from .glue import columns
 from .tables import SUFFIXES, Table, read_hub, read_table
-from .workload import TextOptions, TextTask, text_taskset
+from .workload import TextOptions, TextTask, from_table, text_taskset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +70,26 @@ class FileTask:
         return (self.text,) if isinstance(self.text, str) else tuple(self.text)
 
 
-def files(tasks: Sequence[FileTask], *, name: str = "files", options: TextOptions | None = None) -> Taskset:
+def files(
+    tasks: Sequence[FileTask | Mapping[str, Any]],
+    *,
+    workload: str = "files",
+    options: TextOptions | Mapping[str, Any] | None = None,
+) -> Taskset:
     """Makes a workload of a user's own tasks on text.
 
     Args:
-        tasks: at least one, with different names.
-        name: of the workload, for reports.
-        options: encoder, freezing and sizes.
+        tasks: at least one, with different names; in a configuration tables, each headed `[[taskset.tasks]]`.
+        workload: its name, for reports.
+        options: encoder, freezing and sizes; in a configuration the table `taskset.options`.
 
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: a column is missing, a label is outside its range, a text is missing, a file is empty or unreadable,
             or a task comes twice. The message names file, column, row and value.
     """
-    return text_taskset(name, [_task(task) for task in tasks], options or TextOptions())
+    described = [from_table(FileTask, task, f"task {place} of `tasks`") for place, task in enumerate(tasks)]
+    return text_taskset(workload, [_task(task) for task in described], options)
 
 
 def _task(task: FileTask) -> TextTask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,10 @@ GLUE: dict[str, _Spec] = {
 
 
 def glue(
-    *, data_dir: str | Path | None = None, tasks: Sequence[str] | None = None, options: TextOptions | None = None
+    *,
+    data_dir: str | Path | None = None,
+    tasks: Sequence[str] | None = None,
+    options: TextOptions | Mapping[str, Any] | None = None,
 ) -> Taskset:
     """Makes the tasks of GLUE, scored on their development sets with the official metrics.
 
@@ -54,7 +57,7 @@ def glue(
         data_dir: folder with `TASK/train.parquet` and `TASK/validation.parquet` (`validation_matched`, and
             `validation_mismatched` with any ending, for MNLI), columns and labels as on the hub; None loads from there.
         tasks: names of the tasks to take, in their order; None takes all nine.
-        options: encoder, freezing and sizes.
+        options: encoder, freezing and sizes; in a configuration the table `taskset.options`.
 
     Raises:
         ValueError: a task is unknown, or a table is not as it should be.
@@ -64,7 +67,7 @@ def glue(
     check_names("tasks", chosen, list(GLUE))
     made = [_task(name, None if data_dir is None else Path(data_dir)) for name in chosen]
     origin = f"hub {HUB}" if data_dir is None else "local Parquet"
-    return text_taskset("glue", made, options or TextOptions(), notes={"data": origin})
+    return text_taskset("glue", made, options, notes={"data": origin})
 
 
 def _task(name: str, folder: Path | None) -> TextTask:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .._check import check_names
 from ..training import Taskset
@@ -55,7 +56,10 @@ SUPERGLUE: dict[str, _Spec] = {
 
 
 def superglue(
-    *, data_dir: str | Path | None = None, tasks: Sequence[str] | None = None, options: TextOptions | None = None
+    *,
+    data_dir: str | Path | None = None,
+    tasks: Sequence[str] | None = None,
+    options: TextOptions | Mapping[str, Any] | None = None,
 ) -> Taskset:
     """Makes five tasks of SuperGLUE as classifications of text pairs, scored on their development sets.
 
@@ -69,7 +73,7 @@ def superglue(
         data_dir: folder with `TASK/train.parquet` and `TASK/validation.parquet`, or one that has these in `superglue`;
             columns and labels as on the hub; None loads from the hub.
         tasks: names of the tasks to take, in their order; None takes all five.
-        options: encoder, freezing and sizes.
+        options: encoder, freezing and sizes; in a configuration the table `taskset.options`.
 
     Raises:
         ValueError: a task is unknown, or a table is not as it should be.
@@ -93,4 +97,4 @@ def superglue(
         for name in chosen
     ]
     origin = f"hub {HUB}" if data_dir is None else "local Parquet"
-    return text_taskset("superglue", made, options or TextOptions(), notes={"data": origin})
+    return text_taskset("superglue", made, options, notes={"data": origin})

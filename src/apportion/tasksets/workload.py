@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .._check import check_integer
+from .._check import check_integer, nearest
 from ..training import Classification, Examples, Head, Regression, TaskData, Taskset
 from ..training.examples import digest
 from .encoders import (
@@ -46,7 +46,7 @@ class TextOptions:
         cache_dir: where outputs of frozen layers are kept; None is `apportion/features` in the user's cache.
         batch_size: examples in a batch.
         learning_rate: of AdamW; None takes 5e-5 for an encoder that is trained and 1e-3 for a frozen one.
-        progress: called while frozen outputs are computed.
+        progress: called while frozen outputs are computed; None draws a bar where a terminal can show it.
 
     Raises:
         ValueError: a number is out of range, or `freeze_layers` is neither a number nor `all`.
@@ -70,6 +70,30 @@ class TextOptions:
         for name in ("max_train", "max_validation"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), low=1)
+
+
+C = TypeVar("C")
+
+
+def from_table(kind: type[C], value: C | Mapping[str, Any], where: str) -> C:
+    """An instance of a dataclass, given as such or as a table of its arguments from a configuration.
+
+    Raises:
+        ValueError: the table has a key that is no argument, or lacks one that is needed.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    table = cast("Mapping[str, Any]", value)
+    known = {
+        item.name: item.default is MISSING and item.default_factory is MISSING for item in fields(cast("Any", kind))
+    }
+    for key in table:
+        if key not in known:
+            raise ValueError(f"{where} has no key {key!r}{nearest(key, known)}; it has {', '.join(known)}.")
+    for key, needed in known.items():
+        if needed and key not in table:
+            raise ValueError(f"{where} needs the key {key!r}.")
+    return kind(**table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +126,11 @@ class TextTask:
 
 
 def text_taskset(
-    name: str, tasks: Sequence[TextTask], options: TextOptions, *, notes: Mapping[str, Any] | None = None
+    name: str,
+    tasks: Sequence[TextTask],
+    options: TextOptions | Mapping[str, Any] | None = None,
+    *,
+    notes: Mapping[str, Any] | None = None,
 ) -> Taskset:
     """Makes a workload of tasks on text; computes what frozen layers give, unless a file has it.
 
@@ -111,6 +139,7 @@ def text_taskset(
             encoder cannot be loaded.
         OSError: the outputs of frozen layers cannot be written.
     """
+    options = from_table(TextOptions, options or {}, "`options`")
     seen: set[str] = set()
     for task in tasks:
         if task.name in seen:

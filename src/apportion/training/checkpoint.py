@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from ..component import decode, encode
 from ..errors import CheckpointError
+from .model import MultitaskModel, make_model
+from .taskset import Taskset
 
 _FILE = "tensors.safetensors"
 
@@ -71,6 +73,17 @@ def unpack_model(model: nn.Module, tensors: Mapping[str, Tensor], *, partly: boo
         for name, value in saved.items():
             if name in own:
                 own[name].copy_(value)
+
+
+def load_model(taskset: Taskset, folder: Path) -> MultitaskModel:
+    """The model of a checkpoint folder, for use after training or as a reference model.
+
+    Raises:
+        CheckpointError: the folder holds no model, or that of another taskset.
+    """
+    model = make_model(taskset, seed=0)
+    unpack_model(model, read_tensors(folder))
+    return model.eval()
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..records import Task
+from ..records import Ints, Task
 from .examples import Batch, Examples
 from .metrics import metric
 from .model import MultitaskModel
@@ -90,7 +90,7 @@ class HeldOut:
         self._reference = reference
         self._sample = [
             {
-                name: self._batches(examples, subsample(part.name, name, len(examples), size), index)
+                name: list(self._batches(examples, subsample(part.name, name, len(examples), size), index))
                 for name, examples in part.validation.items()
             }
             for index, part in enumerate(passes.parts)
@@ -122,12 +122,9 @@ class HeldOut:
         Raises:
             FloatingPointError: the held-out loss of a task is not finite.
         """
-        world, rank, parts = self._passes.processes.world, self._passes.processes.rank, self._passes.parts
+        parts = self._passes.parts
         sets = [
-            {
-                name: self._batches(examples, np.arange(len(examples)), index) if index % world == rank else []
-                for name, examples in part.final.items()
-            }
+            {name: self._batches(examples, np.arange(len(examples)), index) for name, examples in part.final.items()}
             for index, part in enumerate(parts)
         ]
         return self._scored(sets, [list(dict.fromkeys([*part.metrics, *part.primary])) for part in parts])
@@ -180,17 +177,15 @@ class HeldOut:
             work += [(task, batch.size, batch.tokens) for task, batch in self.sample if parts[task].priority > 0]
         return work
 
-    def _batches(
-        self, examples: Examples, numbers: np.ndarray[tuple[int], np.dtype[np.int64]], task: int
-    ) -> list[Batch]:
+    def _batches(self, examples: Examples, numbers: Ints, task: int) -> Iterator[Batch]:
         lengths = getattr(examples, "lengths", None)
         if lengths is not None:  # alike lengths together need less padding
             numbers = numbers[np.argsort(lengths[numbers], kind="stable")]
         size = max(64, 4 * self._passes.sizes[task])
-        device = self._passes.processes.device
-        return [examples.take(numbers[start : start + size]).to(device) for start in range(0, len(numbers), size)]
+        for start in range(0, len(numbers), size):
+            yield examples.take(numbers[start : start + size]).to(self._passes.processes.device)
 
-    def _scored(self, sets: list[dict[str, list[Batch]]], metrics: list[list[str]]) -> dict[str, TaskScore]:
+    def _scored(self, sets: Sequence[Mapping[str, Iterable[Batch]]], metrics: list[list[str]]) -> dict[str, TaskScore]:
         passes, world, rank = self._passes, self._passes.processes.world, self._passes.processes.rank
         passes.model.eval()
         flat: list[float] = []
@@ -207,7 +202,7 @@ class HeldOut:
             found[part.name] = _collected(part, by_set, metrics[task])
         return found
 
-    def _score(self, task: int, part: TaskData, batches: list[Batch], metrics: list[str]) -> list[float]:
+    def _score(self, task: int, part: TaskData, batches: Iterable[Batch], metrics: list[str]) -> list[float]:
         passes, loss, n = self._passes, 0.0, 0
         predictions: list[Tensor] = []
         labels: list[Tensor] = []
@@ -265,7 +260,7 @@ class HeldOut:
         return vector
 
 
-def subsample(task: str, split: str, total: int, size: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def subsample(task: str, split: str, total: int, size: int) -> Ints:
     """Numbers of the examples in the fixed subsample of a held-out set, ascending; all if `size` is 0 or too large."""
     if size == 0 or size >= total:
         return np.arange(total)

@@ -31,7 +31,9 @@ class Processes:
     """
 
     def __init__(self, device: str = "auto", precision: Precision = "auto") -> None:
-        accelerator = Accelerator(cpu=device == "cpu")
+        # Accelerate starts several processes without a GPU only if it is told that there is none.
+        has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+        accelerator = Accelerator(cpu=device == "cpu" or not has_gpu)
         self._accelerator = accelerator
         self.device: torch.device = torch.device("cpu") if device == "cpu" else accelerator.device
         self.rank: int = accelerator.process_index

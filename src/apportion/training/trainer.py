@@ -49,7 +49,8 @@ class Trainer:
     report's measurement and never charged.
 
     The same arguments give the same run, bit for bit, on one machine with the same number of threads (but not under a
-    budget in seconds).
+    budget in seconds), and so does a run that was stopped and resumed. Started by `accelerate launch` or `torchrun`,
+    several processes share each batch and make the decisions of one; when they resume, dropout starts anew.
 
     Args:
         taskset: tasks, data and encoder.
@@ -349,8 +350,10 @@ class Trainer:
             torch.set_num_threads(self._threads)
         if self._random is None:
             torch.manual_seed(self.seed + 1_000_003 * self.processes.rank)
-        else:
+        elif self.processes.world == 1:
             set_random_state(device, self._random)
+        else:  # a checkpoint holds the state of the first process only
+            torch.manual_seed(self.seed + 1_000_003 * self.processes.rank + self.loader.selector.step)
         try:
             yield
         finally:
