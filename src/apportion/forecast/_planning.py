@@ -35,7 +35,8 @@ class Limits:
     upper: Floats
 
     def clip(self, shares: Floats, costs: Floats) -> Floats:
-        """Make shares of the budget (n_runs, n_segments, n_tasks) feasible as shares of steps, and none of them 0.""" n_tasks = shares.shape[2]
+        """Make shares of the budget (n_runs, n_segments, n_tasks) feasible as shares of steps, and none of them 0."""
+        n_tasks = shares.shape[2]
         found = (1.0 - _LEAST) * shares + _LEAST / n_tasks
         if not ((self.lower > 0).any() or (self.upper < 1).any()):
             return found

@@ -259,7 +259,8 @@ class Posterior:
         return found
 
     def modes(self) -> Floats:
-        """Modes of the parameters, shapes weighted by evidence, (n_runs, n_tasks, P); for priors of later runs.""" return (self._fit.weight[..., None] * self._fit.theta).sum(axis=1)
+        """Modes of the parameters, shapes weighted by evidence, (n_runs, n_tasks, P); for priors of later runs."""
+        return (self._fit.weight[..., None] * self._fit.theta).sum(axis=1)
 
     def _look(self, spending: Spending, budget: float | None) -> tuple[Floats, Floats]:
         if budget is not None:
