@@ -38,6 +38,11 @@ class Variants:
         return cls(table[:, 0], table[:, 1], table[:, 2], np.log(odds), streams.reshape(-1), rows)
 
 
+def variants_of_one(tail: float, fading: float, plateau: float) -> Variants:
+    """A single shape."""
+    return Variants.of([(tail, fading, plateau, 1.0)])
+
+
 REUSE = 4.0
 """Epochs over which the worth of repeated examples decays."""
 

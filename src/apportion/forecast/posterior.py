@@ -113,8 +113,7 @@ class Posterior:
         return self._seen.outlook(self._fit, self.members, pieces)
 
     def shares(self, spending: Spending, n_segments: int = 1) -> Floats:
-        """Shares of the budget (n_runs, n_segments, n_tasks) from names, from a list in task order, or equal steps
-        for None.
+        """Shares of the budget (n_runs, n_segments, n_tasks) by name, from a list in task order, or equal steps.
 
         Raises:
             ValueError: a name is unknown, or a share is negative or all are zero.
@@ -216,8 +215,7 @@ class Posterior:
         return _interval(np.stack(gains, axis=2), confidence)
 
     def transfer(self, *, confidence: float = 0.9) -> Interval:
-        """What a batch of task j teaches task i, as a fraction of a batch of its own, (n_runs, i, j); 1 on the
-        diagonal.
+        """What a batch of task j teaches task i, in batches of its own, (n_runs, i, j); 1 on the diagonal.
 
         Where task i is hardly taught by its own batches the fractions are large and uncertain.
         """
@@ -231,8 +229,7 @@ class Posterior:
     def budget_for(
         self, targets: Mapping[str, float], spending: Spending = None, *, probability: float = 0.5, most: float = 100.0
     ) -> Floats:
-        """How much more budget reaches all targets with the given probability, (n_runs,); inf if even `most` budgets
-        do not.
+        """How much more budget reaches all targets with the given probability, (n_runs,); inf if `most` is too little.
 
         Args:
             targets: wanted score by task name.

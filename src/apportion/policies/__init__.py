@@ -45,6 +45,7 @@ from .pdts import Pdts as Pdts
 from .performance_gap import PerformanceGap as PerformanceGap
 from .phases import Phases as Phases
 from .pike import Pike as Pike
+from .planner import Planner as Planner
 from .power_schedule import PowerSchedule as PowerSchedule
 from .prior import Prior as Prior
 from .proportional import Proportional as Proportional

@@ -1,0 +1,273 @@
+"""The forecaster: derivatives, recovery of known worlds, calibration, honesty on bad input."""
+
+import numpy as np
+import pytest
+
+from apportion import Task
+from apportion.constraints import Constraints
+from apportion.forecast import (
+    History,
+    MeanScore,
+    OwnObjective,
+    Targets,
+    WorstScore,
+    check_forecasts,
+    fit,
+    learn_priors,
+    make_plan,
+    replay,
+)
+from apportion.forecast._planning import cut
+from apportion.forecast._search import best_shares
+from apportion.forecast._state import binned
+from apportion.forecast._variants import experience, value_and_slope, variants_of_one
+from apportion.policies import Exp3, Planner, Uniform
+from apportion.sim import LearningWorld
+
+N_TASKS = 4
+TASKS = tuple(Task(name=name) for name in "abcd")
+
+
+def world(transfer=None, scale=(20.0, 80.0, 200.0, 600.0), **parameters):
+    return LearningWorld(tasks=TASKS, budget=800, scale=scale, transfer=transfer, **parameters)
+
+
+def history(setting, *, n_runs=8, n_steps=400, every=20, noise=0.005, seed=0):
+    """Runs with shares that change every 40 steps, evaluated with noise; and the world as it is then."""
+    generator = np.random.default_rng(seed)
+    setting = setting.clone()
+    setting.reset(n_runs)
+    counts, scores, drawn = [], [], np.zeros((n_runs, setting.n_tasks))
+    shares = np.full((n_runs, setting.n_tasks), 1.0 / setting.n_tasks)
+    for step in range(n_steps + 1):
+        if step % every == 0:
+            counts.append(drawn.copy())
+            scores.append(setting.scores() + noise * generator.normal(size=drawn.shape))
+        if step % 40 == 0:
+            shares = generator.dirichlet(np.ones(setting.n_tasks), size=n_runs)
+        if step < n_steps:
+            chosen = (shares.cumsum(axis=1) <= generator.uniform(size=(n_runs, 1))).sum(axis=1)
+            chosen = np.minimum(chosen, setting.n_tasks - 1)
+            setting.step(chosen)
+            drawn[np.arange(n_runs), chosen] += 1
+    table = np.stack(counts, axis=1)
+    return setting, History(
+        tasks=tuple(setting.tasks),
+        counts=table,
+        scores=np.stack(scores, axis=1),
+        budget=float(setting.budget),
+        spent=table.sum(axis=2),
+        costs=np.ones((n_runs, setting.n_tasks)),
+        evaluation_cost=np.zeros(n_runs),
+        upper=np.full(setting.n_tasks, np.inf),
+        examples=np.zeros_like(table),
+    )
+
+
+def test_slope_of_every_tail_is_the_derivative():
+    z = np.array([-2.0, 0.01, 0.5, 3.0, 40.0])
+    for tail in (np.inf, 0.6, 2.0):
+        value, slope = value_and_slope(z, np.array(tail))
+        near = (value_and_slope(z + 1e-6, np.array(tail))[0] - value_and_slope(z - 1e-6, np.array(tail))[0]) / 2e-6
+        np.testing.assert_allclose(slope, near, rtol=1e-5, atol=1e-9)
+        assert (np.diff(value) > 0).all()
+
+
+def test_experience_agrees_with_a_batch_by_batch_sum():
+    generator = np.random.default_rng(1)
+    chosen = generator.integers(3, size=300)
+    drawn = np.cumsum(np.eye(3)[chosen], axis=0)
+    counts = np.concatenate((np.zeros((1, 3)), drawn[9::10]))[None]
+    for fading, plateau in ((0.0, 0.0), (3.0, 0.0), (0.0, 0.2)):
+        found = experience(counts, 0.0 * counts, np.array([300.0]), variants_of_one(np.inf, fading, plateau))[0, 0, -1]
+        wanted = np.zeros(3)
+        for step, task in enumerate(chosen):
+            ready = (step + 0.5) ** 2 / ((step + 0.5) ** 2 + (plateau * 300) ** 2)
+            wanted[task] += ready * np.exp(-fading * (300 - step - 0.5) / 300)
+        np.testing.assert_allclose(found, wanted / 100, rtol=0.02)
+
+
+@pytest.mark.parametrize("objective", [MeanScore(), WorstScore(), Targets({"a": 0.9, "c": 0.7})])
+def test_gradient_of_the_objective_by_the_shares(objective):
+    _, past = history(world(transfer=np.eye(4) + 0.3 * np.eye(4, k=1)), n_runs=2)
+    posterior = fit(past, n_members=16)
+    outlook = posterior.outlook(cut(past.remaining / past.budget))
+    shares = np.random.default_rng(0).dirichlet(np.ones(4), size=(2, 3))
+
+    def value(table):
+        return objective.value(outlook.scores(table), TASKS).mean(axis=1)
+
+    gradient = outlook.gradient(shares, objective.gradient(outlook.scores(shares), TASKS))
+    for segment in range(3):
+        for task in range(4):
+            high, low = shares.copy(), shares.copy()
+            high[:, segment, task] += 1e-6
+            low[:, segment, task] -= 1e-6
+            np.testing.assert_allclose(
+                gradient[:, segment, task], (value(high) - value(low)) / 2e-6, rtol=2e-3, atol=1e-7
+            )
+
+
+def test_a_users_objective_has_the_numeric_gradient_of_the_same_named_one():
+    scores = np.random.default_rng(0).uniform(size=(2, 5, 4))
+    own = OwnObjective(lambda table: table.mean(axis=-1))
+    np.testing.assert_allclose(own.gradient(scores, TASKS), MeanScore().gradient(scores, TASKS), atol=1e-8)
+
+
+def test_search_solves_a_concave_problem():
+    wanted = np.array([[[0.5, 0.3, 0.2, 0.0]]])
+    found = best_shares(
+        lambda table: -((table - wanted) ** 2).sum(axis=(1, 2)),
+        lambda table: -2 * (table - wanted),
+        np.full((1, 1, 4), 0.25),
+        clip=lambda table: 0.999 * table + 0.001 / 4,
+        iterations=200,
+    )
+    np.testing.assert_allclose(found, wanted, atol=0.005)
+
+
+def test_forecasts_of_the_right_model_are_near_and_cover():
+    """8 runs x 4 tasks from half the budget; intervals of 90 % must hold at least 24 of 32 (by chance below 1e-6)."""
+    setting, past = history(world(transfer=np.eye(4) + 0.4 * np.eye(4, k=2)))
+    posterior = fit(past)
+    setting.flow(np.full((8, 4), 0.25), 400.0)
+    said = posterior.forecast()
+    assert np.abs(said.scores.value - setting.scores()).mean() < 0.03
+    inside = (said.scores.lower <= setting.scores()) & (setting.scores() <= said.scores.upper)
+    assert inside.sum() >= 24
+    assert (np.abs(posterior.noise.mean() - 0.005)) < 0.003
+
+
+def test_transfer_is_found_where_it_is():
+    _, past = history(world(transfer=np.eye(4) + 1.0 * (np.eye(4, k=2) > 0), scale=(150.0,) * 4), n_runs=6, n_steps=600)
+    found = fit(past).transfer()
+    true, off = found.value[:, [0, 1], [2, 3]], found.value[:, [0, 1, 2, 3], [1, 2, 1, 0]]
+    assert true.mean() > 0.6
+    assert np.abs(off).mean() < 0.25
+    assert (found.lower <= found.value).all()
+    assert (found.value <= found.upper).all()
+
+
+def test_plan_finds_what_is_worth_it_and_obeys_constraints():
+    transfer = np.eye(4)
+    transfer[3, 3] = 0.0
+    setting, past = history(world(transfer=transfer, scale=(10.0, 300.0, 300.0, 100.0)), n_runs=4, n_steps=300)
+    plan = make_plan(fit(past))
+    assert (plan.overall[:, 1:3].sum(axis=1) > 0.85).all()
+    assert (plan.gain.lower > 0).all()
+    assert plan.droppable[:, 3].all()
+    assert not plan.droppable[:, 1:3].any()
+    bound = make_plan(fit(past), constraints=Constraints(floor=0.1, cap={"b": 0.3}))
+    assert (bound.shares.min(axis=(0, 1)) >= 0.1 - 1e-6).all()
+    assert (bound.shares[..., 1] <= 0.3 + 1e-6).all()
+    better, alike = setting.clone(), setting.clone()
+    for copy, shares in ((better, plan.overall), (alike, np.full((4, 4), 0.25))):
+        copy.reset(4)
+        copy.flow(past.counts[:, -1] / 300.0, 300.0)
+        copy.flow(shares, 500.0)
+    assert (better.objective() > alike.objective()).all()
+
+
+def test_marginal_worth_and_budget_for_targets():
+    _, past = history(world(), n_runs=3)
+    posterior = fit(past)
+    worth = posterior.marginal()
+    assert (worth.value.argmax(axis=1) >= 1).all()  # the fastest task has nothing left to learn
+    none = posterior.budget_for({"a": 0.1})
+    some = posterior.budget_for({"c": 0.97})
+    assert (none == 0).all()
+    assert (some > 0).all()
+    assert np.isinf(posterior.budget_for({"a": 50.0})).all()
+
+
+def test_check_beats_the_last_value():
+    _, past = history(world(), n_runs=6, n_steps=800)
+    found = check_forecasts(past, fractions=(0.5,))
+    assert found.error[0] < 0.5 * found.last_value[0]
+    assert 0.7 <= found.coverage[0] <= 1.0
+
+
+def test_priors_from_earlier_runs_help_early():
+    setting, past = history(world(transfer=np.eye(4) + 0.5 * np.eye(4, k=1)), n_runs=8, n_steps=800)
+    priors = learn_priors([fit(past)])
+    setting, early = history(setting, n_runs=8, n_steps=80, seed=5)
+    setting.flow(np.full((8, 4), 0.25), 720.0)
+    errors = [
+        np.abs(fit(early, priors=each).forecast().scores.value - setting.scores()).mean() for each in (None, priors)
+    ]
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_replay_of_a_policy_is_near_what_it_reaches():
+    setting, past = history(world(), n_runs=1, n_steps=800)
+    posterior = fit(past)
+    setting.reset(1)
+    setting.flow(np.full((1, 4), 0.25), 800.0)
+    said = replay(posterior, Uniform(), seed=0).estimate
+    assert said.estimand == "run"
+    assert said.lower <= setting.objective()[0] <= said.upper
+    assert np.isfinite(replay(posterior, Exp3(), seed=0, n_runs=4).estimate.value)
+
+
+@pytest.mark.parametrize("scores", [[[0.3]], [[0.3], [0.3], [0.3]], [[0.2], [np.nan], [0.5]]])
+def test_one_task_one_evaluation_constant_scores_and_gaps(scores):
+    counts = [[10.0 * index] for index in range(len(scores))]
+    posterior = fit(History.of_run([Task(name="a")], counts=counts, scores=scores, budget=100))
+    said = posterior.forecast()
+    if len(scores) == 1:
+        assert np.isnan(said.scores.value).all()
+        assert np.isinf(said.scores.upper).all()
+        assert "Nothing can be said about a" in make_plan(posterior).warnings[0]
+    else:
+        assert (said.scores.lower <= said.scores.value).all()
+    np.testing.assert_allclose(make_plan(posterior).overall, 1.0)
+
+
+def test_a_task_without_scores_is_not_claimed_to_be_known():
+    _, past = history(world(), n_runs=1)
+    past.scores[:, :, 2] = np.nan
+    said = fit(past).forecast().scores
+    assert np.isnan(said.value[0, 2])
+    assert np.isfinite(said.value[0, [0, 1, 3]]).all()
+
+
+def test_bad_input_is_refused_in_a_sentence():
+    good = {"counts": [[0.0], [5.0]], "scores": [[0.1], [0.2]], "budget": 10.0}
+    one = [Task(name="a")]
+    for wrong, words in (
+        ({"scores": [[0.1], [1.2]], "upper": 1.0}, "must be at most 1"),
+        ({"counts": [[5.0], [4.0]]}, "never fall"),
+        ({"scores": [[0.1], [np.inf]]}, "infinite"),
+        ({"counts": [], "scores": []}, "must have a row per evaluation"),
+        ({"budget": 0.0}, "`budget` must be in"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            History.of_run(one, **{**good, **wrong})
+    posterior = fit(History.of_run(one, **{**good, "budget": 4.0}))
+    with pytest.raises(ValueError, match="nothing is left to plan: 5 of the budget of 4"):
+        make_plan(posterior)
+    with pytest.raises(ValueError, match="names the task 'b'"):
+        posterior.forecast({"b": 1.0})
+    with pytest.raises(ValueError, match="must not all be zero"):
+        posterior.forecast({"a": 0.0})
+    with pytest.raises(ValueError, match="needs loss"):
+        replay(posterior, _Needy(), seed=0)
+
+
+class _Needy(Uniform):
+    needs = frozenset({"loss"})
+
+
+def test_binning_keeps_the_last_evaluations():
+    values = np.arange(7.0).reshape(1, 7, 1)
+    assert binned(values, 3).ravel().tolist() == [1.0, 4.0, 6.0]
+
+
+def test_planner_beats_uniform_where_tasks_are_unequal_and_hardly_loses_where_equal():
+    from apportion.sim import simulate
+
+    for scale, low, high in (((10.0, 40.0, 400.0, 800.0), 0.01, 1.0), ((100.0,) * 4, -0.012, 1.0)):
+        setting = world(scale=scale, evaluations=100)
+        planned = simulate(setting, Planner(), n_runs=6, seed=0).final.mean()
+        alike = simulate(setting, Uniform(), n_runs=6, seed=0).final.mean()
+        assert low < planned - alike < high
