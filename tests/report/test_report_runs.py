@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from apportion.report import gather, load_runs, run_of
+from apportion.report import gather, load_run, load_runs, run_of
 from apportion.report.wording import LONGEST, plain, short_names
 from report.made_runs import log_of, make_run, make_study, make_tasks, run_with
 
@@ -51,6 +51,16 @@ def test_a_run_that_goes_on_is_read(tmp_path):
     assert not run.finished
     assert run.log.n_decisions == 120
     assert run.final_source == "last evaluation"
+
+
+def test_a_line_that_a_running_run_is_writing_is_left_out(tmp_path):
+    path = make_run(tmp_path / "a", "uniform", 0, finish=False)
+    with (path / "decisions.jsonl").open("ab") as log:
+        log.write(b'{"step": 120, "ta')
+    assert load_run(path).log.n_decisions == 120
+    (path / "summary.json").write_text("{}")
+    with pytest.warns(UserWarning, match="torn line"):
+        load_run(path)
 
 
 def test_the_same_run_twice_and_no_run_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,13 @@ def load_run(path: str | Path) -> Run:
     if not folder.log_path.is_file():
         raise FileNotFoundError(f"the run in '{folder.path}' has no decision yet: wait for its first one.")
     beside = folder.path / _EXTRA
+    with warnings.catch_warnings():
+        if not folder.summary_path.is_file():
+            # A run that goes on may be in the middle of writing its last line.
+            warnings.filterwarnings("ignore", message=".*torn line")
+        log = read_log(folder.log_path)
     return run_of(
-        read_log(folder.log_path),
+        log,
         path=folder.path,
         summary=folder.summary() if folder.summary_path.is_file() else None,
         given=cast("dict[str, Any]", orjson.loads(beside.read_bytes())) if beside.is_file() else {},
