@@ -39,12 +39,12 @@ def noise(squares: Floats, products: Floats, pairs: Floats, power: Floats) -> tu
     """Variance of the noise, and whether rewards are changes of a noisy level, both of shape (n_runs,).
 
     The rewards of a task that are changes of a level with independent noise of variance R have (r - r')^2 = 6 R and
-    r r' = -R on average; independent gains of variance R have 2 R and the squared mean. Which it is follows from the
-    products, with the presumption of a level.
+    (r - slope)(r' - slope) = -R on average; independent gains of variance R have 2 R and 0. Which it is follows from
+    the products, with the presumption of a level.
 
     Args:
         squares: sum of (r - r')^2 over successive rewards of the same task.
-        products: sum of r r' over them.
+        products: sum of (r - slope)(r' - slope) over them.
         pairs: how many.
         power: mean of r^2.
     """
@@ -72,6 +72,9 @@ def slopes(
     drawn (transfer, harm, forgetting), is 0 or, with a prior probability of `DRIFTS`, N(0, (`pace` / 2)^2). For gains:
     reward = b (exp(-(n - 1) / scale) - exp(-n / scale)) + noise with b ~ N(0, power scale^2). The scales, with and
     without d, are weighed by their evidence. All of shape (n_runs, n_tasks).
+
+    Scales lie 1.9 apart, so a slope late in a curve can be wrong by a factor of two, and where there is little noise
+    its deviation is then too small.
 
     Args:
         n: rewards of each task, (n_runs, n_tasks).

@@ -81,9 +81,9 @@ def scores(theta: Floats, log: Log, risk: Risk) -> tuple[Floats, Floats, Floats]
     """Value, per-round scores and their derivatives by log pi(chosen), shapes (n_runs,), and twice (n_runs, window).
 
     With w = pi / p, clipped: snips V = sum w r / sum w (Swaminathan and Joachims 2015, NeurIPS 28); ips V = mean w r;
-    banditnet mean w (r - lambda) + lambda, with the SNIPS value as lambda (Joachims, Swaminathan and de Rijke 2018 sweep
-    it); dr mean of model under pi + w (r - model); log_smoothing mean of -ln(1 - lambda w r) / lambda with r <= 0 and
-    lambda = 1 / sqrt(n) (Sakhi et al. 2024, arXiv 2405.14335). None of these texts could be checked.
+    banditnet mean w (r - lambda) + lambda, with the SNIPS value as lambda (Joachims, Swaminathan and de Rijke 2018
+    sweep it); dr mean of model under pi + w (r - model); log_smoothing mean of -ln(1 - lambda w r) / lambda with r <= 0
+    and lambda = 1 / sqrt(n) (Sakhi et al. 2024, arXiv 2405.14335). None of these texts could be checked.
     """
     mask = log.mask
     shares = policy(theta, log.features, mask)

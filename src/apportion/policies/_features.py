@@ -156,7 +156,9 @@ class FeaturePolicy(Policy, ABC):
         again = count > 1.0
         last = self.last_[at]
         self.squares_ += np.where(again, (reward - last) ** 2, 0.0)
-        self.products_ += np.where(again, reward * last, 0.0)
+        # Around the slope as fitted so far: progress itself would make the products positive.
+        slope = self.value_[at]
+        self.products_ += np.where(again, (reward - slope) * (last - slope), 0.0)
         self.pairs_ += again
         self.counts_[at], self.last_[at] = count, reward
         self.total_[at] += reward

@@ -1,0 +1,324 @@
+"""The synthetic study: the counterfactual policy beside all that do not forecast, each at its best setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import orjson
+
+from .._check import check_choice, check_integer
+from ..component import decode
+from ..policies import POLICIES, policies
+from ..records import Floats
+from ..sim.gap import LEAST_HEADROOM
+from ..sim.suite import SPLITS, Split
+from .jobs import Engine, Job, run_jobs
+from .worlds import expand, work
+
+CANDIDATE = "counterfactual"
+SIGNALS = ("loss_decrease", "windowed_quantiles(signal=loss_decrease)", "prediction_gain")
+"""Signals that every policy which learns from rewards is tried with, beside its usual one."""
+FAMILIES = ("static", "bandit", "learning-progress", "mixing", "allocation")
+"""Kinds of policies that take part; wrappers and planners do not."""
+RESAMPLES = 2000
+_THETA = "prior=({0}, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)"
+
+Setting = tuple[str, str]
+"""A policy with its parameters, and a signal or nothing."""
+
+ABLATIONS: dict[str, Setting] = {
+    "reward: prediction gain": ("counterfactual", "prediction_gain"),
+    "reward: held-out gain": ("counterfactual(reward='objective')", "held_out_gain(ridge=0.1)"),
+    "reward: gradient alignment": ("counterfactual(reward='objective')", "gradient_alignment"),
+    "estimator: ips": ("counterfactual(estimator='ips')", "loss_decrease"),
+    "estimator: banditnet": ("counterfactual(estimator='banditnet')", "loss_decrease"),
+    "estimator: dr": ("counterfactual(estimator='dr')", "loss_decrease"),
+    "estimator: log smoothing": ("counterfactual(estimator='log_smoothing')", "loss_decrease"),
+    "features: none": ("counterfactual(context_free=True)", "loss_decrease"),
+    "features: no effects on others": ("counterfactual(cross=False)", "loss_decrease"),
+    "prior: none": (f"counterfactual({_THETA.format('0.0')})", "loss_decrease"),
+    "prior: never left": ("counterfactual(l2=1000000.0)", "loss_decrease"),
+    "window: 100": ("counterfactual(window=100)", "loss_decrease"),
+    "penalty: none": ("counterfactual(penalty=0.0)", "loss_decrease"),
+    "trust region: weak": ("counterfactual(kl=0.05)", "loss_decrease"),
+    "gate: none": ("counterfactual(gate=None)", "loss_decrease"),
+    "propensities: none": ("counterfactual(use_propensities=False)", "loss_decrease"),
+}
+"""What is changed in `counterfactual`, one thing at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticRow:
+    """One policy, in one world or in all.
+
+    Attributes:
+        kind: `policy` or `ablation`.
+        label: name of the policy, or what the ablation changes.
+        policy: with its parameters.
+        signal: empty where none is used.
+        world: such as `transfer/3`, or `all`.
+        gap_closed: (policy - uniform) / (best - uniform), over all worlds the ratio of the sums; NaN where there is
+            nothing to gain.
+        lower, upper: ends of its 95 % interval, by a bootstrap over paired runs.
+        gain: mean of policy - uniform, in units of score.
+        behind: gap closed of `counterfactual` minus that of this policy, only in rows of all worlds, else NaN.
+        behind_lower, behind_upper: ends of its 95 % interval over paired runs.
+        worst_gain: smallest gain in a world.
+        worst_world: that world.
+        runs: paired runs in each world.
+        settings: how many settings were tried on the public worlds.
+        missing: worlds in which the policy cannot run, which count as uniform.
+    """
+
+    kind: Literal["policy", "ablation"]
+    label: str
+    policy: str
+    signal: str
+    world: str
+    gap_closed: float
+    lower: float
+    upper: float
+    gain: float
+    behind: float
+    behind_lower: float
+    behind_upper: float
+    worst_gain: float
+    worst_world: str
+    runs: int
+    settings: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticStudy:
+    """The rows of the table, best first, and how they were made.
+
+    Attributes:
+        rows: over all worlds and by world.
+        signature: seeds, runs, worlds and splits.
+    """
+
+    rows: tuple[SyntheticRow, ...]
+    signature: dict[str, Any]
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row for each policy and ablation, as data that JSON can hold: NaN is None."""
+        rows = (asdict(row) for row in self.rows if row.world == "all")
+        return [{key: None if value != value else value for key, value in row.items()} for row in rows]
+
+    def figure(self) -> list[dict[str, Any]]:
+        """Gap closed with its interval over all worlds, in the order in which they are drawn."""
+        keys = ("kind", "label", "gap_closed", "lower", "upper", "runs")
+        return [{key: row[key] for key in keys} for row in self.table()]
+
+
+def settings_of(name: str) -> list[Setting]:
+    """What a policy is tried with on the public worlds: its usual signal and `SIGNALS`, or just itself."""
+    policy = policies.make(name)
+    if "reward" not in policy.requires:
+        return [(name, "")]
+    signals = [policy.usual_signal, *SIGNALS] if policy.usual_signal else list(SIGNALS)
+    return [(name, signal) for signal in dict.fromkeys(signals)]
+
+
+def competitors() -> list[str]:
+    """Policies that need no argument, of the kinds that take part."""
+    return [cls.name for cls in POLICIES if cls.family in FAMILIES and _constructs(cls.name)]
+
+
+def run_synthetic_study(
+    world_names: Sequence[str] = ("all",),
+    names: Sequence[str] | None = None,
+    *,
+    runs: int = 64,
+    tuning_runs: int = 16,
+    seed: int = 2024,
+    tuning_seed: int = 1,
+    split: Split = "reported",
+    ablations: bool = True,
+    engine: Engine = "local",
+    workers: int | None = None,
+    out: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SyntheticStudy:
+    """Compare `counterfactual` with every policy that does not forecast, on budgets that pay for all measurements.
+
+    Each policy is first tried with its settings on the public worlds, and its best one runs in the worlds of `split`.
+    All get the same chance: the usual signal and those of `SIGNALS`. `counterfactual` had its defaults chosen on the
+    public worlds besides, which the others had not. A world in which a policy cannot run, since it lacks a
+    measurement, counts as uniform.
+
+    Args:
+        world_names: worlds or families, or `all`.
+        names: policies; None takes `competitors`. `counterfactual` and `uniform` are always there.
+        runs: paired runs in each world, at least 2.
+        tuning_runs: the same on the public worlds.
+        seed: of noise and draws.
+        tuning_seed: the same on the public worlds.
+        split: the worlds that count.
+        ablations: whether to run `ABLATIONS`.
+        engine: see `run_jobs`.
+        workers: see `run_jobs`.
+        out: folder for the store of finished jobs.
+        progress: called with the number of finished jobs and of all, for the tuning and then for the results.
+
+    Raises:
+        ValueError: a name is unknown, or a number out of range.
+    """
+    check_integer("runs", runs, low=2)
+    check_integer("tuning_runs", tuning_runs, low=2)
+    check_choice("split", split, SPLITS)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    chosen = list(dict.fromkeys([CANDIDATE, *(competitors() if names is None else names)]))
+    tried = {name: settings_of(name) for name in chosen if name != "uniform"}
+
+    def runs_of(settings: Sequence[Setting], of: Split, count: int, start: int) -> _Finals:
+        store = None if out is None else out / "jobs.jsonl"
+        return _Finals(expand(world_names, of), settings, of, count, start, engine, workers, store, progress)
+
+    public = runs_of([item for items in tried.values() for item in items], "public", tuning_runs, tuning_seed)
+    best = {name: max(items, key=lambda item: public.gap(item)[0]) for name, items in tried.items()}
+    extra = ABLATIONS if ablations else {}
+    finals = runs_of([*best.values(), *extra.values()], split, runs, seed)
+    reference = finals.gap(best[CANDIDATE])
+    rows = [
+        row for name, item in best.items() for row in finals.rows("policy", name, item, reference, len(tried[name]))
+    ]
+    rows += [row for label, item in extra.items() for row in finals.rows("ablation", label, item, reference, 1)]
+    signature = {
+        "worlds": list(finals.worlds),
+        "split": split,
+        "runs": runs,
+        "seed": seed,
+        "tuning_runs": tuning_runs,
+        "tuning_seed": tuning_seed,
+        "estimand": "run",
+    }
+    rows.sort(key=lambda row: (row.kind == "ablation", row.world != "all", -row.gap_closed))
+    return SyntheticStudy(rows=tuple(rows), signature=signature)
+
+
+class _Finals:
+    """Final objectives of all settings in all worlds, and what follows from them."""
+
+    def __init__(
+        self,
+        worlds: list[str],
+        settings: Sequence[Setting],
+        split: Split,
+        runs: int,
+        seed: int,
+        engine: Engine,
+        workers: int | None,
+        store: Path | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.worlds, self.runs = worlds, runs
+        wanted = list(dict.fromkeys([("uniform", ""), *settings]))
+        jobs: list[Job] = []
+        for world in worlds:
+            jobs.append(Job(f"{split}|{world}|references", {"kind": "references", "world": world, "split": split}))
+            for policy, signal in wanted:
+                key = f"{split}|{world}|{policy}|{signal}|{seed}|{runs}"
+                spec = {"kind": "run", "world": world, "split": split, "policy": policy, "signal": signal}
+                jobs.append(Job(key, {**spec, "seed": seed, "first": 0, "runs": runs}))
+        self._best: dict[str, float] = {}
+        self._final: dict[tuple[str, str, str], Floats] = {}
+        finished = run_jobs(jobs, work, engine=engine, workers=workers, store=store)
+        for done, (job, result) in enumerate(finished, start=1):
+            if progress is not None:
+                progress(done, len(jobs))
+            spec = job.spec
+            if spec["kind"] == "references":
+                self._best[spec["world"]] = float(result["best"])
+            elif "final" in result:
+                self._final[spec["world"], spec["policy"], spec["signal"]] = decode(result["final"])
+        generator = np.random.default_rng([seed, runs])
+        self._picks = [generator.integers(runs, size=(RESAMPLES, runs)) for _ in worlds]
+
+    def gains(self, setting: Setting, world: str) -> Floats | None:
+        """Policy - uniform of every run, shape (runs,); None where it cannot run."""
+        found = self._final.get((world, *setting))
+        return None if found is None else found - self._final[world, "uniform", ""]
+
+    def gap(self, setting: Setting, worlds: Sequence[str] | None = None) -> Floats:
+        """Gap closed as observed and of every bootstrap sample, shape (1 + RESAMPLES,); NaN without room."""
+        gained, room = np.zeros(1 + RESAMPLES), np.zeros(1 + RESAMPLES)
+        names = self.worlds if worlds is None else worlds
+        for world in names:
+            picks = self._picks[self.worlds.index(world)]
+            gains = self.gains(setting, world)
+            gained += 0.0 if gains is None else _means(gains, picks)
+            room += self._best[world] - _means(self._final[world, "uniform", ""], picks)
+        return gained / room if room[0] >= LEAST_HEADROOM * len(names) else np.full(1 + RESAMPLES, np.nan)
+
+    def rows(
+        self, kind: Literal["policy", "ablation"], label: str, setting: Setting, reference: Floats, settings: int
+    ) -> list[SyntheticRow]:
+        """A row for all worlds and one for each."""
+        found = {world: self.gains(setting, world) for world in self.worlds}
+        gains = {world: 0.0 if gain is None else float(gain.mean()) for world, gain in found.items()}
+        worst = min(gains, key=lambda world: gains[world])
+        missing = sum(gain is None for gain in found.values())
+        rows: list[SyntheticRow] = []
+        for world in ("all", *self.worlds):
+            gap = self.gap(setting, None if world == "all" else [world])
+            ahead = reference - gap if world == "all" else np.full(2, np.nan)
+            rows.append(
+                SyntheticRow(
+                    kind=kind,
+                    label=label,
+                    policy=setting[0],
+                    signal=setting[1],
+                    world=world,
+                    gap_closed=float(gap[0]),
+                    lower=_end(gap, 0.025),
+                    upper=_end(gap, 0.975),
+                    gain=float(np.mean(list(gains.values()))) if world == "all" else gains[world],
+                    behind=float(ahead[0]),
+                    behind_lower=_end(ahead, 0.025),
+                    behind_upper=_end(ahead, 0.975),
+                    worst_gain=gains[worst],
+                    worst_world=worst,
+                    runs=self.runs,
+                    settings=settings,
+                    missing=missing,
+                )
+            )
+        return rows
+
+
+def _means(values: Floats, picks: Any) -> Floats:
+    return np.concatenate([[values.mean()], values[picks].mean(axis=1)])
+
+
+def _end(samples: Floats, level: float) -> float:
+    return float("nan") if np.isnan(samples[0]) else float(np.quantile(samples[1:], level))
+
+
+def _constructs(name: str) -> bool:
+    try:
+        policies.make(name)
+    except ValueError:
+        return False
+    return True
+
+
+def write_study(study: SyntheticStudy, folder: Path) -> Mapping[str, Path]:
+    """Write `synthetic.json` (table, signature and all rows) and `synthetic-figure.json` into a folder; their paths.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    table, figure = folder / "synthetic.json", folder / "synthetic-figure.json"
+    rows = [asdict(row) for row in study.rows]
+    data = {"signature": study.signature, "table": study.table(), "rows": rows}
+    table.write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2))
+    figure.write_bytes(orjson.dumps(study.figure(), option=orjson.OPT_INDENT_2))
+    return {"table": table, "figure": figure}

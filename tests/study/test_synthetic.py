@@ -1,0 +1,57 @@
+"""The synthetic study, in one small world."""
+
+import json
+
+import numpy as np
+import orjson
+import pytest
+
+from apportion.policies import policies
+from apportion.study.synthetic import (
+    ABLATIONS,
+    FAMILIES,
+    competitors,
+    run_synthetic_study,
+    settings_of,
+    write_study,
+)
+
+
+def test_a_small_study_has_its_table_and_figure(tmp_path):
+    options = {"runs": 4, "tuning_runs": 2, "ablations": False, "out": tmp_path / "store"}
+    study = run_synthetic_study(["few_steps/2"], ["round_robin", "exp3s", "pike"], **options)
+    table = {row["label"]: row for row in study.table()}
+    assert set(table) == {"counterfactual", "round_robin", "exp3s", "pike"}
+    own = table["counterfactual"]
+    assert own["behind"] == own["behind_lower"] == own["behind_upper"] == 0.0
+    for row in study.rows:
+        assert row.lower <= row.gap_closed <= row.upper
+    assert [row["label"] for row in study.figure()] == list(table)
+    values = [row["gap_closed"] for row in study.table()]
+    assert values == sorted(values, reverse=True)
+    paths = write_study(study, tmp_path)
+    assert json.loads(paths["table"].read_text())["signature"]["estimand"] == "run"
+    again = run_synthetic_study(["few_steps/2"], ["round_robin", "exp3s", "pike"], **options)
+    assert orjson.dumps(again.table()) == orjson.dumps(study.table())
+
+
+def test_uniform_is_its_own_reference():
+    study = run_synthetic_study(["few_steps/2"], ["mixture(shares=(1, 1, 1))"], runs=3, tuning_runs=2, ablations=False)
+    row = next(row for row in study.rows if row.world == "all" and row.label != "counterfactual")
+    assert row.gain == pytest.approx(0.0, abs=1e-12)
+
+
+def test_every_policy_gets_its_settings():
+    assert settings_of("uniform") == [("uniform", "")]
+    assert len(settings_of("exp3s")) == 4
+    names = competitors()
+    assert {"uniform", "exp3s", "tscl_online", "lin_ucb", "lin_thompson", "counterfactual"} <= set(names)
+    assert "planner" not in names
+    assert all(policies.find(name).family in FAMILIES for name in names)
+
+
+@pytest.mark.parametrize("label", ABLATIONS)
+def test_every_ablation_can_be_made(label):
+    spec, _ = ABLATIONS[label]
+    assert policies.make(spec).name == "counterfactual"
+    assert np.isfinite(policies.make(spec).clip)
