@@ -8,11 +8,13 @@ from functools import partial
 from typing import Any, cast
 
 from .._check import check_choice, nearest
-from ..records import Floats
+from ..records import Floats, Logged
+from ._inputs import importance_weights
 from .adaptive_dr import adaptive_dr
 from .betting import betting
 from .block_bootstrap import block_bootstrap
 from .bootstrap import bootstrap
+from .by_task import by_task
 from .clipped_ips import clipped_ips
 from .clopper_pearson import clopper_pearson
 from .direct_method import direct_method
@@ -23,6 +25,7 @@ from .loggers import balanced_dr, balanced_ips, weighted_dr, weighted_ips
 from .mrdr import mrdr
 from .normal import normal
 from .shrinkage_dr import shrinkage_dr
+from .slope import choose_threshold, thresholds
 from .sndr import sndr
 from .snips import snips
 from .sub_gaussian import sub_gaussian_dr, sub_gaussian_ips
@@ -72,6 +75,7 @@ INTERVALS = (*ASYMPTOTIC, *BOUNDED, "anytime")
 MIN_EFFECTIVE_SAMPLE_SIZE = 30.0
 """Below it the central limit theorem says nothing, and asymptotic intervals are infinite."""
 
+_THRESHOLDS = {"clipped_ips": "clip", "switch_dr": "threshold", "shrinkage_dr": "threshold"}
 WITHOUT_INTERVAL = ("direct_method",)
 """Estimators whose scores do not vary with their error, so that an interval from them would be made up."""
 
@@ -99,6 +103,21 @@ def estimator_of(estimator: str | Estimator, options: Mapping[str, Any]) -> tupl
         if item.default is item.empty and item.name not in options:
             raise ValueError(f"the estimator {label!r} needs the option `{item.name}`.")
     return function, label
+
+
+def with_threshold(label: str, logged: Logged, target: Floats, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an estimator; a threshold that was left open is chosen by SLOPE, so that it can be signed."""
+    name = _THRESHOLDS.get(label)
+    if name is None or options.get(name) is not None or logged.n_rounds == 0:
+        return dict(options)
+    rest = {key: value for key, value in options.items() if key != name}
+    if label != "clipped_ips" and rest.get("predictions") is None:
+        rest["predictions"] = by_task(logged)
+    values = thresholds(importance_weights(logged, target))
+    if label == "shrinkage_dr":  # there the threshold is in units of squared weights
+        values = [value**2 for value in values]
+    chosen = choose_threshold(ESTIMATORS[label], logged, target, option=name, values=values, **rest)
+    return {**options, name: chosen}
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -22,6 +22,7 @@ from ._choices import (
     checked_range,
     estimator_of,
     name_of,
+    with_threshold,
 )
 from ._inputs import checked_target, importance_weights
 from .anytime import off_policy_sequence
@@ -99,6 +100,8 @@ def evaluate(
     if not known.all() and function is not windowed:
         given = {key: _cut(value, known) for key, value in given.items()}
         logged, targets = logged.rows(known), [policy[known] for policy in targets]
+    if isinstance(estimator, str):
+        given = with_threshold(estimator, logged, targets[0], given)
     parts = [function(logged, policy, **given) for policy in targets]
     scores = parts[0] if baseline is None else parts[0] - parts[1]
     weights = importance_weights(logged, targets[0])

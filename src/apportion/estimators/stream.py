@@ -11,7 +11,14 @@ from scipy import special
 from .._check import check_choice, check_integer
 from ..records import Estimate, Floats, Logged
 from ._bounds import UNKNOWN, check_confidence
-from ._choices import ESTIMATORS, MIN_EFFECTIVE_SAMPLE_SIZE, WITHOUT_INTERVAL, checked_range, estimator_of
+from ._choices import (
+    ESTIMATORS,
+    MIN_EFFECTIVE_SAMPLE_SIZE,
+    WITHOUT_INTERVAL,
+    checked_range,
+    estimator_of,
+    with_threshold,
+)
 from ._inputs import checked_target, importance_weights
 from ._models import predicted
 from ._moments import Moments
@@ -20,7 +27,6 @@ from .bootstrap import percentiles
 from .by_task import by_task, filled_means
 from .diagnostics import Diagnostics, DiagnosticsCollector
 from .evaluate import signed
-from .slope import choose_threshold, thresholds
 
 _WITH_MODEL = ("direct_method", "dr", "sndr", "switch_dr", "shrinkage_dr", "sub_gaussian_dr")
 STREAMED = ("ips", "clipped_ips", "snips", "sub_gaussian_ips", *_WITH_MODEL)
@@ -169,18 +175,10 @@ class StreamedEvaluation:
             base, own = predicted(logged, target, predictions)
             return base, weights * (logged.reward - own), weights
         extra = {} if predictions is None else {"predictions": predictions}
-        if self.estimator in ("clipped_ips", "switch_dr", "shrinkage_dr"):
-            self._choose_threshold(logged, target, extra)
+        chosen = with_threshold(self.estimator, logged, target, {**self._options, **extra})
+        self._options = {key: value for key, value in chosen.items() if key != "predictions"}
         scores = ESTIMATORS[self.estimator](logged, target, **extra, **self._options)
         return scores, np.zeros_like(scores), np.ones_like(scores)
-
-    def _choose_threshold(self, logged: Logged, target: Floats, extra: dict[str, Any]) -> None:
-        name = "clip" if self.estimator == "clipped_ips" else "threshold"
-        if self._options.get(name) is None:
-            function, values = ESTIMATORS[self.estimator], thresholds(importance_weights(logged, target))
-            if self.estimator == "shrinkage_dr":  # there the threshold is in units of squared weights
-                values = [value**2 for value in values]
-            self._options[name] = choose_threshold(function, logged, target, option=name, values=values, **extra)
 
     def _predictions(self, logged: Logged) -> Floats:
         n_tasks = len(logged.tasks)
