@@ -1,5 +1,7 @@
 """What the task loader and the trainer cost beside a bare loop, and how long runs of `digits` take.
 
+Times are processor seconds of one thread, so that other work on the machine disturbs them little.
+
 Run: python benchmarks/bench_training.py [--json]
 """
 
@@ -18,7 +20,6 @@ from apportion.budget import Steps
 from apportion.loader import TaskLoader
 from apportion.tasksets import digits
 from apportion.training import Settings, TaskSource, make_model, train
-from apportion.training.callbacks import Callback
 from apportion.training.trainer import Trainer
 
 BLOCK = 100  # steps that are timed together
@@ -92,7 +93,7 @@ class Loaded(Loop):
             self.loader.tell(item, loss=self.step(self.index[item.task], item.batch))
 
 
-class Trained(Callback):
+class Trained:
     """The trainer, without evaluations but the first."""
 
     def __init__(self, taskset, n):
@@ -123,10 +124,10 @@ def overhead(log):
     times = {name: [] for name in loops}
     for round_ in range(ROUNDS + 1):
         for name, loop in loops.items():
-            start = time.perf_counter()
+            start = time.process_time()
             loop.advance(BLOCK)
             if round_:  # the first block warms up
-                times[name].append((time.perf_counter() - start) / BLOCK)
+                times[name].append((time.process_time() - start) / BLOCK)
     return {name: {"median": statistics.median(values), "least": min(values)} for name, values in times.items()}
 
 
@@ -135,9 +136,9 @@ def loader_alone(n=20_000):
     taskset = digits()
 
     def clock(loop):
-        start = time.perf_counter()
+        start = time.process_time()
         loop()
-        return (time.perf_counter() - start) / n
+        return (time.process_time() - start) / n
 
     bare, loaded = Bare(taskset, [0] * n), Loaded(taskset, n)
 
@@ -160,9 +161,9 @@ def runs():
         run = partial(
             train, taskset, policy="uniform", budget=Steps(steps), when_exhausted="cycle", settings=Settings(threads=1)
         )
-        start = time.perf_counter()
+        start = time.process_time()
         result = run(seed=steps)
-        found[steps] = {"seconds": time.perf_counter() - start, "objective": result.objective}
+        found[steps] = {"seconds": time.process_time() - start, "objective": result.objective}
     return found
 
 

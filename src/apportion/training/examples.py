@@ -92,11 +92,11 @@ class TensorExamples:
         """The examples with these numbers as one batch."""
         index = torch.from_numpy(numbers)
         inputs: Inputs = (
-            {name: value[index] for name, value in self.inputs.items()}
+            {name: value.index_select(0, index) for name, value in self.inputs.items()}
             if isinstance(self.inputs, dict)
-            else self.inputs[index]
+            else self.inputs.index_select(0, index)
         )
-        return Batch(inputs, self.targets[index], len(numbers))
+        return Batch(inputs, self.targets.index_select(0, index), len(numbers))
 
     def labels(self) -> np.ndarray[Any, Any]:
         """All labels, shape (n,)."""

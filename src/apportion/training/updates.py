@@ -55,6 +55,7 @@ class Updates:
     ) -> None:
         self._loader, self._passes, self._probes, self._meter = loader, passes, probes, meter
         self._optimizer, self._settings = optimizer, settings
+        self._weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         self._index = {name: index for index, name in enumerate(loader.names)}
         self._rates: list[float] = [group["lr"] for group in optimizer.param_groups]
         self._is_plain = settings.accumulate == 1 and passes.processes.world == 1 and not probes.gradients
@@ -103,7 +104,8 @@ class Updates:
         if settings.clip is not None:
             nn.utils.clip_grad_norm_(self._passes.model.parameters(), settings.clip)
         self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        for weight in self._weights:  # what `zero_grad` does, without its hooks
+            weight.grad = None
         self.count += 1
         for trained in group:
             self._probes.after(trained.probed)
