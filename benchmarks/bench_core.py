@@ -107,11 +107,11 @@ def main() -> None:
     """Run all."""
     with tempfile.TemporaryDirectory() as folder:
         n = 50_000
-        logged = selector(log=Path(folder) / "log.jsonl")
+        logged, unlogged = selector(log=Path(folder) / "log.jsonl"), selector()
         figures = {
             "decisions, logged": rate(lambda: ask_and_tell(logged, n)),
-            "decisions, not logged": rate(lambda one=selector(): ask_and_tell(one, n)),
-            "decisions in blocks, not logged": rate(lambda one=selector(): len(one.draw(1_000_000))),
+            "decisions, not logged": rate(lambda: ask_and_tell(unlogged, n)),
+            "decisions in blocks, not logged": rate(lambda: len(unlogged.draw(1_000_000))),
             "limit: bare log writes": rate(lambda: bare_writes(Path(folder) / "bare.jsonl", n)),
             "peer: choice with probabilities, as jiant draws": rate(lambda: jiant_way(5_000)),
         }

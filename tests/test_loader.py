@@ -36,9 +36,15 @@ def sources(kind):
     }
 
 
-def make(kind="resumable", *, budget=Steps(40), when_exhausted="cycle", **options):
+def make(kind="resumable", *, budget=None, when_exhausted="cycle", **options):
     return TaskLoader(
-        sources(kind), "exp3s", "loss_decrease", budget=budget, seed=0, when_exhausted=when_exhausted, **options
+        sources(kind),
+        "exp3s",
+        "loss_decrease",
+        budget=budget or Steps(40),
+        seed=0,
+        when_exhausted=when_exhausted,
+        **options,
     )
 
 
@@ -206,7 +212,7 @@ def test_sizes_belong_to_the_fingerprint():
     other = TaskLoader(
         {"a": [[1]], "b": [[1]]}, "exp3s", "loss_decrease", budget=Steps(40), seed=0, when_exhausted="cycle"
     )
-    with pytest.raises(FingerprintError, match="tasks.a.size was 5, is 1"):
+    with pytest.raises(FingerprintError, match=r"tasks\.a\.size was 5, is 1"):
         other.load_state_dict(state)
 
 

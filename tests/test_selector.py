@@ -139,9 +139,7 @@ def test_most_repetitions(tasks):
 
 def test_floor_holds_for_an_adaptive_policy(tasks, tmp_path):
     log = tmp_path / "log.jsonl"
-    selector = Selector(
-        tasks, "epsilon_greedy", budget=Steps(300), seed=0, constraints=Constraints(floor=0.2), log=log
-    )
+    selector = Selector(tasks, "epsilon_greedy", budget=Steps(300), seed=0, constraints=Constraints(floor=0.2), log=log)
     while not selector.done:
         decision = selector.ask()
         selector.tell(decision, reward=float(decision.task == 0))

@@ -97,7 +97,7 @@ class Component:
         }
 
     def take_rows(self, rows: np.ndarray[Any, Any]) -> list[tuple[Any, str, Any]]:
-        """Copies of the state of some runs, for `put_rows` to restore after an update that concerned only the others."""
+        """Copies of the state of some runs, for `put_rows` to restore after an update that was for the others."""
         saved: list[tuple[Any, str, Any]] = [
             (self, key, value[rows].copy()) for key, value in self._state().items() if isinstance(value, np.ndarray)
         ]
@@ -133,7 +133,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(item) for item in cast("list[Any]", list(value))]
+        return [_plain(item) for item in list(value)]
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):

@@ -159,8 +159,8 @@ class Evaluation:
             held-out loss. Policies ask for them by `evaluation.NAME` in `needs`.
         progress: fraction of the budget used, shape (n_runs,).
         examples: training examples consumed by each task so far, shape (n_runs, n_tasks); None where it is not known.
-        costs: fraction of the budget spent on each task so far, without evaluations, shape (n_runs, n_tasks); None where
-            it is not known.
+        costs: fraction of the budget spent on each task so far, without evaluations, shape (n_runs, n_tasks); None
+            where it is not known.
     """
 
     step: int

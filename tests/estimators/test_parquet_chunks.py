@@ -1,12 +1,9 @@
 import json
-import time
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from apportion import Selector, Steps, Task
 from apportion import estimators as est
@@ -201,19 +198,19 @@ def test_a_torn_file_is_refused(tmp_path, log):
             read(path)
 
 
-@given(st.data())
-@settings(max_examples=60, deadline=None)
-def test_flipped_bytes_give_a_log_or_a_named_error(tmp_path_factory, log, data):
-    path = tmp_path_factory.mktemp("flipped") / "log.parquet"
-    write(path, columns_of(log.rows(slice(0, 50))), compression="none")
-    raw = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 5))):
-        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(bytes(raw))
-    start = time.perf_counter()
-    try:
-        chunks = read(path)
-    except LogFormatError:
-        chunks = []
-    assert sum(chunk.n_rounds for chunk in chunks) <= 50
-    assert time.perf_counter() - start < 5.0
+def test_flipped_bytes_give_a_log_or_a_named_error(tmp_path, log):
+    path = write(tmp_path / "log.parquet", columns_of(log.rows(slice(0, 50))), compression="none")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(200):
+        raw = bytearray(whole)
+        for place in rng.integers(0, len(raw), rng.integers(1, 6)):
+            raw[place] = rng.integers(0, 256)
+        path.write_bytes(bytes(raw))
+        try:
+            chunks = read(path)
+        except LogFormatError:
+            chunks, refused = [], refused + 1
+        assert sum(chunk.n_rounds for chunk in chunks) <= 50
+    assert refused > 20

@@ -55,7 +55,7 @@ def from_arrays(
     n_rounds = indices.shape[0]
     if chances.shape != (n_rounds, len(names)):
         raise LogFormatError(f"`probabilities` must have the shape ({n_rounds}, {len(names)}), got {chances.shape}.")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum that is no number is refused below
         total = chances.sum(axis=1)
     if n_rounds:
         if not (chances.min() >= 0.0 and np.abs(total - 1.0).max() <= 1e-6):

@@ -53,9 +53,7 @@ def parquet_chunks(path: str | Path, *, chunk_rounds: int = 1 << 17) -> Iterator
             _check_types(pa, file.schema_arrow, len(names), path)
             rows = max(1, min(chunk_rounds, _MOST_CELLS // len(names)))
             yield from _chunks(file, names, rows, path)
-    except pa.ArrowException as error:
-        raise LogFormatError(f"'{path}' cannot be read as Parquet: {_short(error)}.") from error
-    except OSError as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise LogFormatError(f"'{path}' cannot be read as Parquet: {_short(error)}.") from error
 
 
