@@ -128,6 +128,8 @@ def _task_indices(column: Any, columns: dict[str, int], first: int) -> Ints:
     coded = column if hasattr(column, "dictionary") else column.dictionary_encode()
     codes = coded.indices.to_numpy(zero_copy_only=False)
     known = np.array([columns.get(name, -1) for name in coded.dictionary.to_pylist()], dtype=np.int64)
+    if codes.size and not 0 <= codes.min() <= codes.max() < known.size:
+        raise LogFormatError(f"column `task` from round {first} on is damaged: it points beyond its dictionary.")
     indices = known[codes] if codes.size else np.zeros(0, dtype=np.int64)
     if indices.size and indices.min() < 0:
         row = int(np.argmin(indices))
