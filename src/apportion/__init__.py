@@ -1,7 +1,6 @@
 """Apportion decides, step by step, how much of the training budget each task of a multitask model gets."""
 
-__version__ = "0.1.0"
-
+from ._version import __version__ as __version__
 from .budget import Budget, Examples, Seconds, Steps, Tokens
 from .constraints import Constraints
 from .loader import TaskBatch, TaskLoader

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import __version__
 from ._files import write_file
+from ._version import __version__
 from .budget import Budget
 from .config import Config
 from .policies import Policy, policies

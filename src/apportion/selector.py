@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from . import __version__
 from ._check import check_choice, check_integer, check_names, check_number
+from ._version import __version__
 from .budget import Budget
 from .component import decode, encode
 from .constraints import Constraints

@@ -108,6 +108,13 @@ def test_too_little_data_gives_an_infinite_interval_and_none_gives_nan(log):
         assert (none.lower, none.upper, none.n_rounds) == (-np.inf, np.inf, 0)
 
 
+@pytest.mark.parametrize("name", ["clipped_ips", "switch_dr", "shrinkage_dr"])
+def test_a_threshold_left_to_slope_is_in_the_signature(log, name):
+    found = est.evaluate(log, TARGET, estimator=name)
+    assert "clip=" in found.signature or "threshold=" in found.signature
+    assert found.value == est.ESTIMATORS[name](log, TARGET).mean()
+
+
 def test_the_direct_method_gets_no_interval(log):
     found = est.evaluate(log, TARGET, estimator="direct_method")
     assert np.isfinite(found.value)

@@ -2,7 +2,7 @@
 
 import typer
 
-from .. import __version__
+from .._version import __version__
 from .check import check
 from .compare import compare, demo
 from .listing import list_app

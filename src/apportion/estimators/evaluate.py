@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
 from .._check import check_choice
+from .._version import __version__
 from ..records import Estimate, Floats, Logged
 from ._bounds import UNKNOWN, check_confidence
 from ._choices import (

@@ -91,13 +91,15 @@ class Exp3S(Policy):
 
     def update(self, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
         """Raise the weight of the task drawn, then give every task its share of all weights before."""
-        n_tasks, at = probabilities.shape[1], (np.arange(len(chosen)), chosen)
-        gains = np.minimum(np.maximum(reward, 0.0), 1.0) / np.maximum(probabilities[at], TINY)
+        n_runs, n_tasks = probabilities.shape
+        at = np.arange(n_runs) * n_tasks + chosen  # into flat arrays, several times faster than pairs of indices
+        gains = np.minimum(np.maximum(reward, 0.0), 1.0) / np.maximum(probabilities.ravel().take(at), TINY)
         # At most 1 for own decisions; for a foreign one of tiny propensity the exponential must not overflow.
         exponent = np.minimum(np.ravel(self.gamma_) * gains / n_tasks, 700.0)
         weights = self.weights_ + math.e * self.alpha_ / n_tasks
-        weights[at] += self.weights_[at] * np.expm1(exponent)
-        self.weights_ = normalised(weights)
+        weights.ravel()[at] += self.weights_.ravel().take(at) * np.expm1(exponent)
+        weights *= (1.0 / np.einsum("ij->i", weights))[:, None]
+        self.weights_ = weights
         self.steps_ += 1
         if self.horizon is None and doubled(self.steps_):
             self._set_rates()

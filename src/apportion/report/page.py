@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from .. import __version__
 from .._check import check_number
 from .._files import write_file
 from .._optional import optional
+from .._version import __version__
 from .blocks import Charts, Section, TableBlock
 from .contents import overview, sections
 from .settings import Setting, load_runs

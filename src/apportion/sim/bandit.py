@@ -108,7 +108,7 @@ class BanditWorld(World):
         return Form(costs=self.costs, budget=self.budget, columns=np.diag(self._means), outcome=outcome)
 
     def _now(self, chosen: Ints, worth: Floats | None, active: Bools | None) -> Floats:
-        expected = self._means[chosen]
+        expected = self._means.take(chosen)
         if worth is not None:
             expected = np.minimum(expected * worth, 1.0)
         return expected if active is None else expected * active

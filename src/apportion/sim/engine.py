@@ -296,7 +296,9 @@ class _Runs:
         shares = self._probabilities()
         chosen = draw(shares, self.streams.uniform(DRAW, step))
         measured = self.world.train(chosen, self._needs, self.streams, step, active=active)
-        cost = self._prices[chosen] if active is None else self._prices[chosen] * active
+        cost = self._prices.take(chosen)
+        if active is not None:
+            cost *= active
         index = self._offsets + chosen
         context.counts.ravel()[index] += 1 if active is None else active
         context.examples.ravel()[index] += self.world.batch_size * (1.0 if active is None else active)

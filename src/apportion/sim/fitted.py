@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from ..log.header import task_dict, task_from
 from ..records import Floats, Task
 from ._base import World
 from ._fitting import PARTS, Packing, Table, as_mapping, check_parts, errors, fit, predict
+from ._shipped import folder, shipped
 from .learning import LearningWorld
 from .noisy import Noisy
 
@@ -78,7 +78,7 @@ class Fit:
         """
         file = Path(path)
         if str(path) in shipped():
-            data = orjson.loads(files(__package__ or "").joinpath("data").joinpath(f"{path}.json").read_bytes())
+            data = orjson.loads(folder().joinpath(f"{path}.json").read_bytes())
         elif file.is_file():
             try:
                 data = orjson.loads(file.read_bytes())
@@ -95,22 +95,12 @@ class Fit:
         try:
             tasks = tuple(task_from(item) for item in data["tasks"])
             rest = {key: data[key] for key in cls.__dataclass_fields__ if key not in ("tasks", "parts", "noise")}
+            rest |= {name: float("nan") for name in ("held_out_error", "baseline_error") if rest[name] is None}
             found = cls(tasks=tasks, parts=tuple(data["parts"]), noise=tuple(data["noise"]), **rest)
+            found.world()  # refuses parameters that make no world
         except (KeyError, TypeError) as error:
             raise ValueError(f"the fitted world {path!r} is incomplete: {error}.") from error
-        for name in ("held_out_error", "baseline_error"):  # JSON has no NaN
-            if getattr(found, name) is None:
-                object.__setattr__(found, name, float("nan"))
-        found.world()  # refuses parameters that make no world
         return found
-
-
-def shipped() -> list[str]:
-    """Names of the fitted worlds that come with the package."""
-    folder = files(__package__ or "").joinpath("data")
-    if not folder.is_dir():
-        return []
-    return sorted(item.name.removesuffix(".json") for item in folder.iterdir() if item.name.endswith(".json"))
 
 
 def fit_world(

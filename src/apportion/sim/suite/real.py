@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._base import World
-from ..fitted import Fit, shipped
+from .._shipped import shipped
 from ._family import Split, family
 
 _REPORTED = ".reported"
@@ -13,6 +13,8 @@ _REPORTED = ".reported"
 
 def fitted(generator: np.random.Generator, name: str, split: Split) -> World:
     """Real training, as far as a world of learning curves fitted to its logs can tell."""
+    from ..fitted import Fit  # brings scipy and the forecaster, which no other family needs
+
     return Fit.load(name if split == "public" else name + _REPORTED).world()
 
 

@@ -1,0 +1,229 @@
+"""Speed of the simulation engine beside SMPyBandits and coba, agreement of regrets, and the references of the suite.
+
+    python benchmarks/bench_sim.py speed [--smpybandits PYTHON] [--coba PYTHON]
+    python benchmarks/bench_sim.py regret --smpybandits PYTHON
+    python benchmarks/bench_sim.py table [--split reported]
+
+A peer runs under the interpreter of its own virtual environment:
+
+    python3.11 -m venv smpy && smpy/bin/pip install 'numpy<2' 'scipy<1.11' SMPyBandits==0.9.7
+    python3.11 -m venv coba && coba/bin/pip install coba==8.1.0
+
+Times are processor seconds of one thread, so that other work on the machine counts little; the best of several repeats.
+For a peer only its own choice, the draw of the reward and its own update are timed, without its environment and
+logging.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+N_TASKS, GAP = 8, 0.2
+MEANS = (0.5 + GAP, *[0.5] * (N_TASKS - 1))
+REGRETS = {"exp3": 2000, "exp3s": 2000, "ucb1": 2000}
+REGRET_MEANS, REGRET_RUNS = (0.8, 0.5, 0.5, 0.4), 100
+
+
+def smpybandits_policy(name, n_tasks, horizon):
+    from SMPyBandits.Policies import UCB, Exp3, Exp3S, Thompson
+
+    if name == "exp3":
+        return Exp3(n_tasks, gamma=exp3_gamma(n_tasks, horizon))
+    if name == "exp3s":
+        return Exp3S(n_tasks, gamma=0.1, alpha=0.001)
+    return {"ucb1": UCB, "thompson": Thompson}[name](n_tasks)
+
+
+def exp3_gamma(n_tasks, horizon):
+    return min(1.0, math.sqrt(n_tasks * math.log(n_tasks) / ((math.e - 1) * horizon)))
+
+
+def play_smpybandits(name, means, horizon):
+    """Pseudo-regret of one run."""
+    policy = smpybandits_policy(name, len(means), horizon)
+    policy.startGame()
+    regret, best = 0.0, max(means)
+    for _ in range(horizon):
+        arm = int(policy.choice())
+        regret += best - means[arm]
+        policy.getReward(arm, float(random.random() < means[arm]))
+    return regret
+
+
+def peer_smpybandits(job):
+    import numpy as np
+
+    np.random.seed(0)  # noqa: NPY002 (SMPyBandits draws from it)
+    random.seed(0)
+    if job == "regret":
+        answer = {}
+        for name, horizon in REGRETS.items():
+            runs = [play_smpybandits(name, REGRET_MEANS, horizon) for _ in range(REGRET_RUNS)]
+            answer[name] = [float(np.mean(runs)), float(np.std(runs, ddof=1) / math.sqrt(len(runs)))]
+        return answer
+    return {"SMPyBandits Exp3S": best_rate(lambda: play_smpybandits("exp3s", MEANS, 5000), 5000)}
+
+
+def peer_coba(job):
+    import coba as cb
+    from coba.environments import LambdaSimulation
+    from coba.evaluators import SequentialCB
+
+    n_steps = 3000
+    environment = LambdaSimulation(
+        n_steps,
+        lambda index, generator: None,
+        lambda index, context, generator: list(range(N_TASKS)),
+        lambda index, context, action, generator: float(generator.random() < MEANS[action]),
+        seed=1,
+    )
+    # Interactions are made beforehand: only the bandit loop is timed.
+    made = cb.Environments(environment).materialize()[0]
+
+    def play():
+        return sum(1 for _ in SequentialCB().evaluate(made, cb.BanditEpsilonLearner(0.1)))
+
+    return {"coba SequentialCB, epsilon-greedy": best_rate(play, n_steps)}
+
+
+def best_rate(work, n_steps, repeats=5):
+    work()
+    best = math.inf
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        best = min(best, time.process_time() - start)
+    return n_steps / best
+
+
+def ask_peer(python, peer, job):
+    command = [python, "-W", "ignore", __file__, "peer", peer, job]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{peer} failed under {python}:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def speed(arguments):
+    from apportion.policies.exp3s import Exp3S
+    from apportion.policies.uniform import Uniform
+    from apportion.sim import BanditWorld, Noisy, simulate, suite
+
+    bandit = BanditWorld(means=MEANS, budget=500)
+    learning = suite.load("speeds/1").with_budget(500)
+    everything = suite.load("interference/1").with_budget(500)
+    given = Exp3S(gamma=0.1, alpha=0.001)
+    rates = {}
+
+    def ours(label, world, policy, signal=None, sizes=(1000, 2000, 4000)):
+        for n_runs in sizes:
+            steps = simulate(world, policy, signal, n_runs=1, seed=0).n_steps
+
+            def work(n_runs=n_runs):
+                simulate(world, policy, signal, n_runs=n_runs, seed=0)
+
+            rates[f"{label}, {n_runs:,} runs"] = best_rate(work, steps * n_runs, arguments.repeats)
+
+    ours("EXP3.S, bandit", bandit, given)
+    ours("EXP3.S without horizon, bandit", bandit, Exp3S(), sizes=(4000,))
+    ours("EXP3.S, bandit", bandit, given, sizes=(1,))
+    ours("uniform, learning curves", learning, Uniform(), sizes=(2000,))
+    ours("EXP3.S, learning curves, loss as reward", learning, given, "loss", sizes=(2000,))
+    ours("EXP3.S, learning curves, prediction gain", learning, given, "prediction_gain", sizes=(2000,))
+    ours("EXP3.S, interference, prediction gain", everything, given, "prediction_gain", sizes=(2000,))
+    ours("uniform, learning curves without noise", Noisy(learning.world, 0.0, 0.0, 0.0), Uniform(), sizes=(2000,))
+    peers = {}
+    for peer in ("smpybandits", "coba"):
+        if getattr(arguments, peer):
+            peers.update(ask_peer(getattr(arguments, peer), peer, "speed"))
+    own = max(value for label, value in rates.items() if label.startswith("EXP3.S, bandit"))
+    for label, value in {**rates, **peers}.items():
+        times = f"  {own / value:,.0f} times slower than ours" if label in peers else ""
+        print(f"{label:48s} {value:14,.0f} policy-steps/s{times}")
+    print(f"memory, EXP3.S in the bandit world: {memory(bandit, given):.2f} MiB for every 1,000 runs")
+
+
+def memory(world, policy):
+    import tracemalloc
+
+    from apportion.sim import simulate
+
+    peaks = []
+    for n_runs in (1000, 3000):
+        tracemalloc.start()
+        simulate(world, policy, n_runs=n_runs, seed=0)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    return (peaks[1] - peaks[0]) / 2 / 2**20
+
+
+def regret(arguments):
+    from apportion.policies.exp3 import Exp3
+    from apportion.policies.exp3s import Exp3S
+    from apportion.policies.ucb1 import UCB1
+    from apportion.sim import BanditWorld, simulate
+
+    theirs = ask_peer(arguments.smpybandits, "smpybandits", "regret")
+    for name, horizon in REGRETS.items():
+        gamma = exp3_gamma(len(REGRET_MEANS), horizon)
+        own = {"exp3": Exp3(gamma=gamma), "exp3s": Exp3S(gamma=0.1, alpha=0.001), "ucb1": UCB1(exploration=0.0)}
+        world = BanditWorld(means=REGRET_MEANS, budget=horizon)
+        mean, error = simulate(world, own[name], n_runs=400, seed=0).mean_and_error()
+        mean, error = (max(REGRET_MEANS) - mean) * horizon, error * horizon
+        apart = abs(mean - theirs[name][0]) / math.hypot(error, theirs[name][1])
+        print(
+            f"{name:8s} regret after {horizon} steps: {mean:8.2f} +- {error:.2f}, "
+            f"SMPyBandits {theirs[name][0]:8.2f} +- {theirs[name][1]:.2f}, {apart:.1f} standard errors apart"
+        )
+
+
+def table(arguments):
+    from apportion.policies.mixture import Mixture
+    from apportion.sim import simulate, suite
+    from apportion.sim.references import suite_references
+
+    print("| world | uniform | best fixed mixture | best | upper bound | headroom |")
+    print("|---|---|---|---|---|---|")
+    for name in suite.ids():
+        world, known = suite.load(name, split=arguments.split), suite_references(name, arguments.split)
+        fixed = Mixture(tuple(known.fixed_probabilities(world).tolist()))
+        uniform = simulate(world, "uniform", n_runs=arguments.runs, seed=0).mean_and_error()
+        mixture = simulate(world, fixed, n_runs=arguments.runs, seed=0).mean_and_error()
+        kind = "" if known.verified else " (best known)"
+        print(
+            f"| {name} | {uniform[0]:.4f} +- {uniform[1]:.4f} | {mixture[0]:.4f} | {known.best:.4f}{kind} | "
+            f"{known.upper:.4f} | {known.best - uniform[0]:.4f} |",
+            flush=True,
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("speed", "regret"):
+        command = commands.add_parser(name)
+        command.add_argument("--smpybandits", metavar="PYTHON", required=name == "regret")
+        command.add_argument("--coba", metavar="PYTHON")
+        command.add_argument("--repeats", type=int, default=5)
+    command = commands.add_parser("table")
+    command.add_argument("--split", choices=("public", "reported"), default="public")
+    command.add_argument("--runs", type=int, default=200)
+    command = commands.add_parser("peer")
+    command.add_argument("peer")
+    command.add_argument("job")
+    arguments = parser.parse_args()
+    if arguments.command == "peer":
+        print(json.dumps({"smpybandits": peer_smpybandits, "coba": peer_coba}[arguments.peer](arguments.job)))
+    else:
+        {"speed": speed, "regret": regret, "table": table}[arguments.command](arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
