@@ -32,7 +32,7 @@ def checked_target(logged: Logged, target: Floats) -> Floats:
     values = values.astype(np.float64, copy=False)
     # Rows that are all the same one in memory are checked once. A NaN fails every comparison.
     rows = values[:1] if values.ndim == 2 and values.strides[0] == 0 else np.atleast_2d(values)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         total = rows.sum(axis=1)
     if rows.size and not (rows.min() >= 0.0 and np.abs(total - 1.0).max() <= 1e-9):
         wrong = np.flatnonzero(~((rows >= 0).all(axis=1) & (np.abs(total - 1.0) <= 1e-9)))[0]
@@ -118,7 +118,7 @@ def importance_weights(logged: Logged, target: Floats) -> Floats:
     """
     chances = checked_target(logged, target)[np.arange(logged.n_rounds), logged.chosen]
     propensity = checked_propensity(logged)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         weights = chances / propensity
     if weights.size and not weights.max() < np.inf:
         row = int(np.argmax(weights))
