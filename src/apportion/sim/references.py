@@ -78,7 +78,7 @@ def suite_references(name: str, split: Split = "public") -> References:
         ValueError: there is no such world or split.
     """
     world = load(name, split=split)
-    entry = _shipped().get(f"{split}/{name}")
+    entry = shipped_references().get(f"{split}/{name}")
     if entry is None or entry["fingerprint"] != fingerprint(world):
         return references(world)
     return References(
@@ -120,7 +120,8 @@ def _rounded(value: Any) -> Any:
 
 
 @cache
-def _shipped() -> dict[str, dict[str, Any]]:
+def shipped_references() -> dict[str, dict[str, Any]]:
+    """The file that comes with the package, by `SPLIT/WORLD`; see `as_entry`."""
     file = files(__package__ or "").joinpath("suite").joinpath(FILE)
     return orjson.loads(file.read_bytes()) if file.is_file() else {}
 
