@@ -30,7 +30,12 @@ def test_a_small_study_has_its_table_and_figure(tmp_path):
     values = [row["gap_closed"] for row in study.table()]
     assert values == sorted(values, reverse=True)
     paths = write_study(study, tmp_path)
-    assert json.loads(paths["table"].read_text())["signature"]["estimand"] == "run"
+    written = json.loads(paths["table"].read_text())
+    assert written["signature"]["estimand"] == "run"
+    assert paths["figure"].read_bytes().startswith(b"\x89PNG")
+    worst = min(row.gain for row in study.rows if row.label == "pike" and row.world != "all")
+    assert np.sign(table["pike"]["worst_gain"]) == np.sign(worst)
+    assert "counterfactual closes" in written["verdict"]
     again = run_synthetic_study(["few_steps/2"], ["round_robin", "exp3s", "pike"], **options)
     assert orjson.dumps(again.table()) == orjson.dumps(study.table())
 

@@ -5,11 +5,15 @@ import typer
 from .._version import __version__
 from .check import check
 from .compare import compare, demo
+from .forecast import forecast
 from .listing import list_app
 from .log import log_app
+from .plan import plan
 from .report import report
 from .simulate import simulate
+from .study import study_app
 from .train import train
+from .tune import tune
 
 app = typer.Typer(
     name="apportion",
@@ -37,10 +41,14 @@ app.command()(train)
 app.command()(check)
 app.command()(compare)
 app.command()(simulate)
+app.command()(tune)
+app.command()(plan)
+app.command()(forecast)
 app.command()(report)
 app.command()(demo)
 app.add_typer(list_app, name="list")
 app.add_typer(log_app, name="log")
+app.add_typer(study_app, name="study")
 
 
 def main() -> None:

@@ -11,11 +11,13 @@ import numpy as np
 import orjson
 
 from .._check import check_choice, check_integer
+from .._files import replacing, write_file
 from ..component import decode
 from ..policies import POLICIES, policies
 from ..records import Floats
 from ..sim.gap import LEAST_HEADROOM
 from ..sim.suite import SPLITS, Split
+from .figure import gap_figure
 from .jobs import Engine, Job, run_jobs
 from .worlds import expand, work
 
@@ -25,6 +27,8 @@ SIGNALS = ("loss_decrease", "windowed_quantiles(signal=loss_decrease)", "predict
 FAMILIES = ("static", "bandit", "learning-progress", "mixing", "allocation")
 """Kinds of policies that take part; wrappers and planners do not."""
 RESAMPLES = 2000
+WORST = 0.02
+"""A policy may lose this fraction of uniform's score in its worst world."""
 _THETA = "prior=({0}, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)"
 
 Setting = tuple[str, str]
@@ -52,6 +56,25 @@ ABLATIONS: dict[str, Setting] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much of the study is run."""
+
+    worlds: tuple[str, ...]
+    policies: tuple[str, ...]
+    runs: int
+    tuning_runs: int
+
+
+QUICK = Size(
+    worlds=("speeds/0", "useless/0", "transfer/0", "few_steps/2"),
+    policies=("proportional", "exp3s", "epsilon_greedy", "tscl_online", "odm", "lin_ucb"),
+    runs=16,
+    tuning_runs=4,
+)
+"""Enough to see what comes out; far too little to conclude anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticRow:
     """One policy, in one world or in all.
 
@@ -67,7 +90,7 @@ class SyntheticRow:
         gain: mean of policy - uniform, in units of score.
         behind: gap closed of `counterfactual` minus that of this policy, only in rows of all worlds, else NaN.
         behind_lower, behind_upper: ends of its 95 % interval over paired runs.
-        worst_gain: smallest gain in a world.
+        worst_gain: smallest gain in a world, as a fraction of uniform's score there.
         worst_world: that world.
         runs: paired runs in each world.
         settings: how many settings were tried on the public worlds.
@@ -110,6 +133,23 @@ class SyntheticStudy:
         rows = (asdict(row) for row in self.rows if row.world == "all")
         return [{key: None if value != value else value for key, value in row.items()} for row in rows]
 
+    def verdict(self) -> str:
+        """Whether `counterfactual` is ahead of every other policy, and what it costs where it does worst."""
+        rows = [row for row in self.rows if row.world == "all" and row.kind == "policy"]
+        own = next(row for row in rows if row.label == CANDIDATE)
+        others = [row for row in rows if row is not own]
+        close = [row for row in others if not row.behind_lower > 0]
+        ahead = f"of each of {len(others)} others by an interval that excludes zero"
+        if close:
+            names = ", ".join(f"{row.label} ({row.behind:+.3f})" for row in close)
+            ahead = f"{ahead}, except {names}" if len(close) < len(others) else f"of none of the others: {names}"
+        limit = "within" if own.worst_gain >= -WORST else "beyond"
+        return (
+            f"{CANDIDATE} closes {own.gap_closed:.3f} of the gap between uniform and the best spending. It is ahead "
+            f"{ahead}. Where it does worst, in {own.worst_world}, it changes uniform's score by {own.worst_gain:+.1%}, "
+            f"{limit} the {WORST:.0%} that it may lose."
+        )
+
     def figure(self) -> list[dict[str, Any]]:
         """Gap closed with its interval over all worlds, in the order in which they are drawn."""
         keys = ("kind", "label", "gap_closed", "lower", "upper", "runs")
@@ -142,8 +182,9 @@ def run_synthetic_study(
     ablations: bool = True,
     engine: Engine = "local",
     workers: int | None = None,
+    address: str | None = None,
     out: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> SyntheticStudy:
     """Compare `counterfactual` with every policy that does not forecast, on budgets that pay for all measurements.
 
@@ -163,8 +204,9 @@ def run_synthetic_study(
         ablations: whether to run `ABLATIONS`.
         engine: see `run_jobs`.
         workers: see `run_jobs`.
+        address: see `run_jobs`.
         out: folder for the store of finished jobs.
-        progress: called with the number of finished jobs and of all, for the tuning and then for the results.
+        progress: called with the phase (`tuning`, then `results`), the number of its finished jobs and of all of them.
 
     Raises:
         ValueError: a name is unknown, or a number out of range.
@@ -177,14 +219,22 @@ def run_synthetic_study(
     chosen = list(dict.fromkeys([CANDIDATE, *(competitors() if names is None else names)]))
     tried = {name: settings_of(name) for name in chosen if name != "uniform"}
 
-    def runs_of(settings: Sequence[Setting], of: Split, count: int, start: int) -> _Finals:
+    def runs_of(phase: str, settings: Sequence[Setting], of: Split, count: int, start: int) -> _Finals:
+        names = expand(world_names, of)
+        jobs = _jobs(names, settings, of, count, start)
+        results: dict[str, dict[str, Any]] = {}
         store = None if out is None else out / "jobs.jsonl"
-        return _Finals(expand(world_names, of), settings, of, count, start, engine, workers, store, progress)
+        for job, result in run_jobs(jobs, work, engine=engine, workers=workers, address=address, store=store):
+            results[job.key] = result
+            if progress is not None:
+                progress(phase, len(results), len(jobs))
+        return _Finals(names, [(job, results[job.key]) for job in jobs], count, start)
 
-    public = runs_of([item for items in tried.values() for item in items], "public", tuning_runs, tuning_seed)
+    every = [item for items in tried.values() for item in items]
+    public = runs_of("tuning", every, "public", tuning_runs, tuning_seed)
     best = {name: max(items, key=lambda item: public.gap(item)[0]) for name, items in tried.items()}
     extra = ABLATIONS if ablations else {}
-    finals = runs_of([*best.values(), *extra.values()], split, runs, seed)
+    finals = runs_of("results", [*best.values(), *extra.values()], split, runs, seed)
     reference = finals.gap(best[CANDIDATE])
     rows = [
         row for name, item in best.items() for row in finals.rows("policy", name, item, reference, len(tried[name]))
@@ -203,36 +253,25 @@ def run_synthetic_study(
     return SyntheticStudy(rows=tuple(rows), signature=signature)
 
 
+def _jobs(worlds: Sequence[str], settings: Sequence[Setting], split: Split, runs: int, seed: int) -> list[Job]:
+    jobs: list[Job] = []
+    for world in worlds:
+        jobs.append(Job(f"{split}|{world}|references", {"kind": "references", "world": world, "split": split}))
+        for policy, signal in dict.fromkeys([("uniform", ""), *settings]):
+            key = f"{split}|{world}|{policy}|{signal}|{seed}|{runs}"
+            spec = {"kind": "run", "world": world, "split": split, "policy": policy, "signal": signal}
+            jobs.append(Job(key, {**spec, "seed": seed, "first": 0, "runs": runs}))
+    return jobs
+
+
 class _Finals:
     """Final objectives of all settings in all worlds, and what follows from them."""
 
-    def __init__(
-        self,
-        worlds: list[str],
-        settings: Sequence[Setting],
-        split: Split,
-        runs: int,
-        seed: int,
-        engine: Engine,
-        workers: int | None,
-        store: Path | None,
-        progress: Callable[[int, int], None] | None,
-    ) -> None:
+    def __init__(self, worlds: list[str], finished: Sequence[tuple[Job, dict[str, Any]]], runs: int, seed: int) -> None:
         self.worlds, self.runs = worlds, runs
-        wanted = list(dict.fromkeys([("uniform", ""), *settings]))
-        jobs: list[Job] = []
-        for world in worlds:
-            jobs.append(Job(f"{split}|{world}|references", {"kind": "references", "world": world, "split": split}))
-            for policy, signal in wanted:
-                key = f"{split}|{world}|{policy}|{signal}|{seed}|{runs}"
-                spec = {"kind": "run", "world": world, "split": split, "policy": policy, "signal": signal}
-                jobs.append(Job(key, {**spec, "seed": seed, "first": 0, "runs": runs}))
         self._best: dict[str, float] = {}
         self._final: dict[tuple[str, str, str], Floats] = {}
-        finished = run_jobs(jobs, work, engine=engine, workers=workers, store=store)
-        for done, (job, result) in enumerate(finished, start=1):
-            if progress is not None:
-                progress(done, len(jobs))
+        for job, result in finished:
             spec = job.spec
             if spec["kind"] == "references":
                 self._best[spec["world"]] = float(result["best"])
@@ -263,7 +302,8 @@ class _Finals:
         """A row for all worlds and one for each."""
         found = {world: self.gains(setting, world) for world in self.worlds}
         gains = {world: 0.0 if gain is None else float(gain.mean()) for world, gain in found.items()}
-        worst = min(gains, key=lambda world: gains[world])
+        parts = {world: gain / abs(float(self._final[world, "uniform", ""].mean())) for world, gain in gains.items()}
+        worst = min(parts, key=lambda world: parts[world])
         missing = sum(gain is None for gain in found.values())
         rows: list[SyntheticRow] = []
         for world in ("all", *self.worlds):
@@ -283,7 +323,7 @@ class _Finals:
                     behind=float(ahead[0]),
                     behind_lower=_end(ahead, 0.025),
                     behind_upper=_end(ahead, 0.975),
-                    worst_gain=gains[worst],
+                    worst_gain=parts[worst],
                     worst_world=worst,
                     runs=self.runs,
                     settings=settings,
@@ -310,15 +350,20 @@ def _constructs(name: str) -> bool:
 
 
 def write_study(study: SyntheticStudy, folder: Path) -> Mapping[str, Path]:
-    """Write `synthetic.json` (table, signature and all rows) and `synthetic-figure.json` into a folder; their paths.
+    """Write `synthetic.json` (table, signature, all rows) and `synthetic.png` (the figure) into a folder; their paths.
 
     Raises:
+        MissingExtraError: altair or vl-convert is not installed.
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    table, figure = folder / "synthetic.json", folder / "synthetic-figure.json"
+    paths = {"table": folder / "synthetic.json", "figure": folder / "synthetic.png"}
     rows = [asdict(row) for row in study.rows]
-    data = {"signature": study.signature, "table": study.table(), "rows": rows}
-    table.write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2))
-    figure.write_bytes(orjson.dumps(study.figure(), option=orjson.OPT_INDENT_2))
-    return {"table": table, "figure": figure}
+    data = {"signature": study.signature, "verdict": study.verdict(), "table": study.table(), "rows": rows}
+    write_file(paths["table"], orjson.dumps(data, option=orjson.OPT_INDENT_2))
+    made = study.signature
+    note = (
+        f"{len(made['worlds'])} {made['split']} worlds, {made['runs']} paired runs each; bar: 95 % bootstrap interval"
+    )
+    with replacing(paths["figure"]) as part:
+        gap_figure(study.figure(), note).save(str(part), format="png", scale_factor=2)
+    return paths
