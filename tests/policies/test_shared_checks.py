@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from apportion.policies import POLICIES, Policy
 from apportion.testing import check_policy
+from apportion.testing._policy import check_valid
 from apportion.testing._script import TASKS, play, script, start
 
 INSTANCES = [instance for cls in POLICIES for instance in cls.examples()]
@@ -26,6 +28,20 @@ def label(policy):
 @pytest.mark.parametrize("policy", INSTANCES, ids=label)
 def test_policy_keeps_its_promises(policy):
     check_policy(policy)
+
+
+@pytest.mark.parametrize("policy", INSTANCES, ids=label)
+def test_a_run_without_a_task_to_draw_gets_probabilities_and_leaves_the_others_alone(policy):
+    policy = policy.clone()
+    policy.reset(TASKS, 2)
+    events = script(policy, n_steps=30, n_runs=2, n_tasks=len(TASKS))
+    context = start(events)
+    play(policy, events, context)
+    context.available = np.ones((2, len(TASKS)), dtype=bool)
+    whole = policy.probabilities(context)
+    context.available[0] = False
+    check_valid(policy.probabilities(context), 2, len(TASKS))
+    np.testing.assert_allclose(policy.probabilities(context)[1], whole[1], rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("cls", POLICIES, ids=lambda cls: cls.name)

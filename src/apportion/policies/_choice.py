@@ -1,6 +1,7 @@
 """From values of the tasks to probabilities: softmax, argmax with ties split, and a stated share of exploration.
 
 `mask` is True where a task may be drawn, shape (n_runs, n_tasks), or None where all may: most decisions are like that.
+It comes from `mask_of`, so that it has a task in every run.
 Reductions avoid the array methods, which take most of the time where rows are as short as a handful of tasks. They give
 a run the same numbers whichever other runs are beside it.
 """
@@ -13,9 +14,11 @@ _FEW_RUNS, _FEW_TASKS = 64, 32  # between them a loop over the tasks beats a red
 
 
 def mask_of(context: Context) -> Bools | None:
-    """The tasks that may be drawn, or None if all may."""
+    """The tasks that may be drawn, or None if all may; all of them in a run where none may, so that its row is valid."""
     available = context.available
-    return None if np.logical_and.reduce(available, axis=None) else available
+    if np.logical_and.reduce(available, axis=None):
+        return None
+    return available | ~np.logical_or.reduce(available, axis=1, keepdims=True)
 
 
 def largest(values: Floats) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from .._check import check_integer, check_number
 from ..records import Context, Floats, Ints, Task
 from ._base import Policy
-from ._choice import explore
+from ._choice import explore, mask_of
 from ._quadrature import normal_argmax
 
 NODES = 260  # of the quadrature: enough for posterior deviations of at least LEAST times the largest
@@ -113,10 +113,11 @@ class Pdts(Policy):
         mean = np.einsum("rij,rj->ri", covariance, weight * rewards)
         score = mean + self.diversity * self._distance_to_recent()
         deviation = np.sqrt(np.maximum(np.einsum("rii->ri", covariance), LEAST**2))
-        best = normal_argmax(score, deviation, context.available, NODES)
+        mask = mask_of(context)
+        best = normal_argmax(score, deviation, mask, NODES)
         even = np.full_like(score, 1.0 / n)
         warm = (context.progress < self.warmup)[:, None]
-        return np.where(warm, even, explore(best, self.exploration, context.available))
+        return np.where(warm, even, explore(best, self.exploration, mask))
 
     def _distance_to_recent(self) -> Floats:
         drawn = self.recent_ >= 0

@@ -9,7 +9,7 @@ import numpy as np
 from .._check import check_number
 from ..records import Context, Evaluation, Floats, Task
 from ._base import Policy
-from ._choice import explore, greedy, softmax
+from ._choice import explore, greedy, mask_of, softmax
 from ._mixing import PerTask, check_per_task, completed, newest, per_task
 
 
@@ -68,11 +68,9 @@ class WorstTask(Policy):
     def probabilities(self, context: Context) -> Floats:
         """(1 - e) q + e / K, shape (n_runs, n_tasks)."""
         gaps = completed(self.targets_ - self.scores_)
-        if self.temperature > 0.0:
-            shares = softmax(gaps / self.temperature, context.available)
-        else:
-            shares = greedy(gaps, context.available)
-        return explore(shares, self.exploration, context.available)
+        mask = mask_of(context)
+        shares = softmax(gaps / self.temperature, mask) if self.temperature > 0.0 else greedy(gaps, mask)
+        return explore(shares, self.exploration, mask)
 
     def observe(self, evaluation: Evaluation) -> None:
         """Take the new scores over."""
