@@ -5,6 +5,7 @@ one. The policy `planner` does the same at every evaluation.
 """
 
 from ._fit import Priors
+from .advice import Advice, Target, advise
 from .check import Check, check_forecasts
 from .history import History
 from .objective import MeanScore, Objective, OwnObjective, Targets, WorstScore
@@ -14,6 +15,7 @@ from .priors import learn_priors
 from .replay import FittedWorld, replay
 
 __all__ = [
+    "Advice",
     "Check",
     "FittedWorld",
     "Forecast",
@@ -25,8 +27,10 @@ __all__ = [
     "Plan",
     "Posterior",
     "Priors",
+    "Target",
     "Targets",
     "WorstScore",
+    "advise",
     "check_forecasts",
     "fit",
     "learn_priors",

@@ -42,11 +42,10 @@ class Priors:
 
 @dataclass(slots=True)
 class Fit:
-    """Maximum a posteriori parameters of every shape, with their precision and their evidence.
+    """Maximum a posteriori parameters of every shape, with their evidence.
 
     Attributes:
         theta: shape (n_runs, n_variants, n_tasks, 4 + n_tasks); the own entry of transfer is always 1.
-        precision: inverse covariance, (n_runs, n_variants, n_tasks, P, P).
         weight: posterior probability of each shape, (n_runs, n_variants, n_tasks).
         noise: standard deviation of an evaluation's score, (n_runs, n_tasks).
         rough: model-free estimate of the same, from second differences, (n_runs,); NaN before the third evaluation.
@@ -54,10 +53,13 @@ class Fit:
         experience: at the last evaluation, (n_runs, n_streams, n_tasks).
         recent: recent shares at the last evaluation, (n_runs, n_tasks).
         scale: of the scores of a run, (n_runs,).
+        wide: precision of the prior that draws have, (n_runs, n_variants, n_tasks, P).
+        mean: of the prior, (n_runs, n_tasks, P).
+        headroom: log of the largest possible span in units of the scale, (n_runs, n_tasks).
+        evidence: what it was fitted to.
     """
 
     theta: Floats
-    precision: Floats
     weight: Floats
     noise: Floats
     rough: Floats
@@ -65,6 +67,56 @@ class Fit:
     experience: Floats
     recent: Floats
     scale: Floats
+    wide: Floats
+    mean: Floats
+    headroom: Floats
+    evidence: Evidence
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Evaluations in the units of the fit.
+
+    Attributes:
+        y: scores from the first one on, in units of the scale, 0 where not measured, (n_runs, n_tasks, n_times).
+        mask: square root of what each counts, 0 where not measured, the same shape.
+        streams: experience, (n_runs, n_streams, n_times, n_tasks).
+        away: how far a task was out of mind at each evaluation, (n_runs, n_tasks, n_times).
+    """
+
+    y: Floats
+    mask: Floats
+    streams: Floats
+    away: Floats
+
+    def look(self, theta: Floats, feature: Floats, tail: Floats, y: Floats, *, shared: bool) -> tuple[Floats, Floats]:
+        """Residuals (R, H, I, T) and their derivatives (R, H, I, T, P) at parameters (R, H, I, P).
+
+        Args:
+            theta: parameters; H stands for shapes or for draws.
+            feature: experience, (R, H, T, A) if all tasks of an H have the same, else (R, H, I, T, A).
+            tail: of the shapes, broadcast against (R, H, I, T).
+            y: scores to fit, broadcast against (R, H, I, T).
+            shared: which of the two forms `feature` has.
+        """
+        n_tasks = theta.shape[2]
+        omega, away, mask = theta[..., TRANSFER:], self.away[:, None], self.mask[:, None]
+        speed, span = np.exp(theta[..., SPEED, None]), np.exp(theta[..., SPAN, None])
+        taught = omega @ feature.swapaxes(-1, -2) if shared else (feature @ omega[..., None])[..., 0]
+        z = speed * taught
+        u, slope = value_and_slope(z, tail)
+        loss = 1.0 - theta[..., INTERFERENCE, None] * away
+        predicted = theta[..., START, None] + span * u * loss
+        jacobian = np.empty((*z.shape, TRANSFER + n_tasks))
+        jacobian[..., START] = 1.0
+        jacobian[..., SPAN] = span * u * loss
+        jacobian[..., SPEED] = span * slope * z * loss
+        jacobian[..., INTERFERENCE] = -span * u * away
+        each = feature[:, :, None] if shared else feature
+        jacobian[..., TRANSFER:] = (span * slope * loss * speed)[..., None] * each
+        for task in range(n_tasks):
+            jacobian[:, :, task, :, TRANSFER + task] = 0.0
+        return (predicted - y) * mask, jacobian * mask[..., None]
 
 
 def fit_curves(
@@ -101,25 +153,25 @@ def fit_curves(
     n_runs, _, n_tasks = counts.shape
     n_variants, n_params = len(variants.tail), TRANSFER + n_tasks
     measured = np.isfinite(scores)
-    first, scale = _first_and_scale(scores, measured)
-    y = np.where(measured, (scores - first[:, None]) / scale[:, None, None], 0.0).transpose(0, 2, 1)[:, None]
-    mask = measured.transpose(0, 2, 1)[:, None].astype(np.float64)
-    mask = mask * np.sqrt(width)
+    first, scale = first_and_scale(scores, measured)
+    y = np.where(measured, (scores - first[:, None]) / scale[:, None, None], 0.0).transpose(0, 2, 1)
+    mask = measured.transpose(0, 2, 1) * np.sqrt(width)
     if fade is not None:
         steps = counts.sum(axis=2)
         age = (steps[:, -1:] - steps) / total[:, None]
-        mask = mask * np.exp(-0.5 * fade[:, None] * age)[:, None, None]
-    seen = (mask**2).sum(axis=-1)[:, 0]
+        mask = mask * np.exp(-0.5 * fade[:, None] * age)[:, None]
+    seen = (mask**2).sum(axis=-1)
     streams = experience(counts, epochs, total, variants)
     feature = streams[:, variants.streams]  # (R, H, T, A)
-    away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)[:, None]  # (R, 1, I, T)
+    away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)  # (R, I, T)
+    evidence_ = Evidence(y, mask, streams, away)
     headroom = np.log(np.maximum((upper - first) / scale[:, None], 1e-3))  # (R, I)
 
     mean, sd = _prior_moments(priors, n_runs, n_tasks)
     mean[..., SPAN] = np.minimum(mean[..., SPAN], headroom)
     own = np.eye(n_tasks, dtype=np.bool_)
     theta = np.repeat(mean[:, None], n_variants, axis=1) if warm is None else warm.copy()
-    rough = _rough_noise(y[:, 0], measured.transpose(0, 2, 1).astype(np.float64)) * np.sqrt(width)
+    rough = _rough_noise(y, measured.transpose(0, 2, 1).astype(np.float64)) * np.sqrt(width)
     variance = np.where(np.isfinite(rough), rough, 0.02) ** 2
     variance = np.maximum(variance, 1e-6)[:, None] * np.ones((1, n_tasks))
     spread = np.broadcast_to(np.asarray(priors.transfer_scale, dtype=np.float64), (n_tasks, n_tasks))
@@ -133,22 +185,7 @@ def fit_curves(
         return found
 
     def look(theta: Floats) -> tuple[Floats, Floats]:
-        """Residuals (R, H, I, T) and their derivatives (R, H, I, T, P)."""
-        omega = theta[..., TRANSFER:]
-        speed, span = np.exp(theta[..., SPEED, None]), np.exp(theta[..., SPAN, None])
-        z = speed * (omega @ feature.swapaxes(-1, -2))
-        u, slope = value_and_slope(z, tail)
-        loss = 1.0 - theta[..., INTERFERENCE, None] * away
-        predicted = theta[..., START, None] + span * u * loss
-        jacobian = np.empty((*z.shape, n_params))
-        jacobian[..., START] = 1.0
-        jacobian[..., SPAN] = span * u * loss
-        jacobian[..., SPEED] = span * slope * z * loss
-        jacobian[..., INTERFERENCE] = -span * u * away
-        jacobian[..., TRANSFER:] = (span * slope * loss * speed)[..., None] * feature[:, :, None]
-        for task in range(n_tasks):
-            jacobian[:, :, task, :, TRANSFER + task] = 0.0
-        return (predicted - y) * mask, jacobian * mask[..., None]
+        return evidence_.look(theta, feature, tail, y[:, None], shared=True)
 
     def objective(residual: Floats, theta: Floats, ridge_: Floats) -> Floats:
         pull = ((theta - mean[:, None]) ** 2 * ridge_).sum(axis=-1)
@@ -166,7 +203,7 @@ def fit_curves(
         curvature[..., diagonal[:4], diagonal[:4]] *= 1.0 + damping[..., None]
         move = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         move[..., SPAN : SPEED + 1] = np.clip(move[..., SPAN : SPEED + 1], -1.5, 1.5)
-        tried = _within(theta - move, headroom[:, None])
+        tried = within(theta - move, headroom[:, None])
         new_residual, new_jacobian = look(tried)
         better = objective(new_residual, tried, weights) <= objective(residual, theta, weights)
         theta = np.where(better[..., None], tried, theta)
@@ -188,13 +225,11 @@ def fit_curves(
     # Near its mode a Cauchy prior says too little about what else is possible: draws get a wider one.
     wide = weights.copy()
     wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], priors.slab**-2))
-    curvature[..., diagonal, diagonal] += wide
     weight = np.exp(evidence)
     weight /= weight.sum(axis=1, keepdims=True)
     best = ((residual**2).sum(axis=-1) * weight).sum(axis=1).sum(axis=1) / np.maximum(seen.sum(axis=1), 1.0)
     return Fit(
         theta=theta,
-        precision=curvature,
         weight=weight,
         noise=np.sqrt(variance) * scale[:, None],
         rough=rough * scale,
@@ -202,10 +237,14 @@ def fit_curves(
         experience=streams[:, :, -1],
         recent=recent_shares(counts, memory)[:, -1],
         scale=scale,
+        wide=wide,
+        mean=mean,
+        headroom=headroom,
+        evidence=evidence_,
     )
 
 
-def _first_and_scale(scores: Floats, measured: np.ndarray) -> tuple[Floats, Floats]:
+def first_and_scale(scores: Floats, measured: np.ndarray) -> tuple[Floats, Floats]:
     """The first score of each task, 0 where there is none, and the range of a run's scores within its tasks."""
     index = measured.argmax(axis=1)
     first = np.take_along_axis(np.where(measured, scores, 0.0), index[:, None], axis=1)[:, 0]
@@ -226,7 +265,7 @@ def _prior_moments(priors: Priors, n_runs: int, n_tasks: int) -> tuple[Floats, F
     return mean, sd
 
 
-def _within(theta: Floats, headroom: Floats) -> Floats:
+def within(theta: Floats, headroom: Floats) -> Floats:
     theta[..., SPAN] = np.minimum(np.clip(theta[..., SPAN], -LARGEST, LARGEST), headroom)
     theta[..., SPEED] = np.clip(theta[..., SPEED], -LARGEST, LARGEST)
     theta[..., INTERFERENCE] = np.clip(theta[..., INTERFERENCE], 0.0, 0.9)

@@ -7,72 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..records import Floats, Ints
-from ._fit import INTERFERENCE, LARGEST, SPAN, SPEED, START, TRANSFER, Fit
+from ._members import Members
 from ._variants import REUSE, Variants, average_keep, kept, mean_ready, mean_worth, value_and_slope
-
-
-@dataclass(slots=True)
-class Members:
-    """Draws from the posterior; arrays have the shape (n_runs, n_members, n_tasks) unless said otherwise.
-
-    Attributes:
-        start: score without any training.
-        span: what can be learned.
-        rate: what a batch of task a adds to the experience z of task i, (n_runs, n_members, n_tasks i, n_tasks a), in
-            units of the batches of equal shares.
-        interference: part that is lost while the task is hardly drawn.
-        variant: number of the shape.
-        at: experience z now.
-    """
-
-    start: Floats
-    span: Floats
-    rate: Floats
-    interference: Floats
-    variant: Ints
-    at: Floats
-
-
-def draw_members(
-    fit: Fit, first: Floats, upper: Floats, uniforms: Floats, normals: Floats, variants: Variants
-) -> Members:
-    """Draw from the mixture of the Laplace approximations of all shapes.
-
-    Args:
-        fit: of the curves.
-        first: what the starts are measured from, (n_runs, n_tasks).
-        upper: largest possible score, (n_tasks,).
-        uniforms: for the shapes, (n_members, n_tasks).
-        normals: for the parameters, (n_members, n_tasks, P).
-        variants: the shapes that were fitted.
-    """
-    n_tasks = uniforms.shape[1]
-    ends = np.cumsum(fit.weight, axis=1)  # (R, H, I)
-    variant = (uniforms[None, :, None, :] > ends[:, None, :-1]).sum(axis=2)  # (R, M, I)
-    lower = np.linalg.cholesky(fit.precision)
-    # theta = mode + L^-T z has the covariance (L L^T)^-1.
-    root = np.linalg.inv(lower)
-    rows = np.arange(len(variant))[:, None, None]
-    tasks = np.arange(n_tasks)[None, None]
-    mode = fit.theta[rows, variant, tasks]
-    theta = mode + np.einsum("rmiqp,miq->rmip", root[rows, variant, tasks], normals)
-    scale = fit.scale[:, None, None]
-    start = first[:, None] + scale * theta[..., START]
-    span = scale * np.exp(np.clip(theta[..., SPAN], -LARGEST, mode[..., SPAN] + 1.5))
-    speed = np.exp(np.clip(theta[..., SPEED], -LARGEST, LARGEST))
-    omega = theta[..., TRANSFER:].copy()
-    own = np.eye(n_tasks, dtype=np.bool_)
-    omega[..., own] = 1.0
-    rate = speed[..., None] * omega
-    feature = fit.experience[rows, variants.streams[variant]]  # (R, M, I, A)
-    return Members(
-        start=start,
-        span=np.clip(span, 0.0, np.maximum(upper - start, 0.0)),
-        rate=rate,
-        interference=np.clip(theta[..., INTERFERENCE], 0.0, 0.9),
-        variant=variant,
-        at=(rate * feature).sum(axis=-1),
-    )
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ import numpy as np
 from ..records import Floats
 from ._draws import fixed_draws
 from ._fit import TRANSFER, Fit, Priors, fit_curves
-from ._outlook import Members, Outlook, draw_members
+from ._members import Members, draw_members
+from ._outlook import Outlook
 from ._variants import FEW, VARIANTS, Variants
 
 MANY_TASKS = 32
@@ -102,7 +103,8 @@ class Seen:
         """Draw from the posterior."""
         n_tasks = self.counts.shape[2]
         uniforms, normals = fixed_draws(n_members, n_tasks, TRANSFER + n_tasks, seed)
-        return draw_members(fit, self.first, self.upper, uniforms, normals, self.variants)
+        _, noise = fixed_draws(n_members, n_tasks, 2 * MOST_TIMES, seed + 1)
+        return draw_members(fit, self.first, self.upper, uniforms, normals, noise, self.variants)
 
     @property
     def first(self) -> Floats:

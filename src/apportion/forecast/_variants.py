@@ -67,10 +67,12 @@ FEW = Variants.of([(np.inf, 0.0, 0.0, 3.0), (1.0, 0.0, 0.0, 2.0), (np.inf, 2.5, 
 
 
 def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
-    """u(z) and du/dz; below 0 both go on as the straight line z. `tail` must broadcast against z.
+    """u(z) and du/dz; below 0 u = 2 tanh(z/2), nearly the straight line z at first, as harm cannot take without end.
 
-    >>> value_and_slope(np.array([-1.0, 0.0, 1.0]), np.array(1.0))
-    (array([-1. ,  0. ,  0.5]), array([1.  , 1.  , 0.25]))
+    `tail` must broadcast against z.
+
+    >>> value_and_slope(np.array([0.0, 1.0]), np.array(1.0))
+    (array([0. , 0.5]), array([1.  , 0.25]))
     """
     above = np.maximum(z, 0.0)
     bounded = np.isfinite(tail)
@@ -78,7 +80,8 @@ def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
     depth = np.where(bounded, a * np.log1p(above / a), above)
     left = np.exp(-np.minimum(depth, 700.0))
     slope = np.where(bounded, left / (1.0 + above / a), left)
-    return 1.0 - left + np.minimum(z, 0.0), slope
+    below = np.tanh(0.5 * np.minimum(z, 0.0))
+    return 1.0 - left + 2.0 * below, np.where(z < 0.0, 1.0 - below**2, slope)
 
 
 def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants) -> Floats:

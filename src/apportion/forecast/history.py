@@ -102,8 +102,9 @@ class History:
 
     @property
     def remaining(self) -> Floats:
-        """Budget that is left, shape (n_runs,); 0 where more than the budget was spent."""
-        return np.maximum(self.budget - self.spent[:, -1], 0.0)
+        """Budget that is left, shape (n_runs,); 0 where it does not suffice for a batch of any task."""
+        left = self.budget - self.spent[:, -1]
+        return np.where(left >= self.costs.min(axis=1) - 1e-9, left, 0.0)
 
     @classmethod
     def of_run(
@@ -139,7 +140,14 @@ class History:
         )
 
     @classmethod
-    def of_log(cls, log: Log, *, budget: float | None = None, upper: float | Sequence[float] = np.inf) -> History:
+    def of_log(
+        cls,
+        log: Log,
+        *,
+        budget: float | None = None,
+        upper: float | Sequence[float] = np.inf,
+        to_end: bool = False,
+    ) -> History:
         """The history of a logged run.
 
         A decision on a task costs what it cost on average in the log; a task that was never drawn is taken to cost as
@@ -149,6 +157,8 @@ class History:
             log: as read from a run directory.
             budget: of the run; by default the one in the log's header, or else what was spent.
             upper: largest possible score, for all tasks or for each.
+            to_end: add what was trained since the last evaluation, as an evaluation at which nothing was measured, so
+                that forecasts begin at the end of the log.
 
         Raises:
             ValueError: the log has no evaluation, or a score is out of range.
@@ -156,7 +166,15 @@ class History:
         n_tasks, logged = len(log.tasks), log.logged
         if not log.evaluations:
             raise ValueError("a forecast needs at least one evaluation, and this log has none.")
+        scores = np.stack([item.scores for item in log.evaluations])
         steps = np.array([item.step for item in log.evaluations])
+        # An evaluation's own cost is booked once it is made: `spent` holds it or not, depending on the writer.
+        spent = np.maximum.accumulate(np.array([item.spent for item in log.evaluations]))
+        since = logged.step >= steps[-1]
+        if to_end and since.any():
+            steps = np.append(steps, logged.step[-1] + 1)
+            spent = np.append(spent, spent[-1] + logged.cost[since].sum())
+            scores = np.concatenate((scores, np.full((1, n_tasks), np.nan)))
         drawn = np.cumsum(np.eye(n_tasks)[logged.chosen], axis=0)
         before = np.searchsorted(logged.step, steps, side="left")
         counts, examples = np.zeros((2, len(steps), n_tasks))
@@ -168,13 +186,11 @@ class History:
         times = np.bincount(logged.chosen, minlength=n_tasks)
         mean = total.sum() / times.sum() if total.sum() > 0 else 1.0
         price = np.where((times > 0) & (total > 0), total / np.maximum(times, 1), mean)
-        # An evaluation's own cost is booked once it is made: `spent` holds it or not, depending on the writer.
-        spent = np.maximum.accumulate(np.array([item.spent for item in log.evaluations]))
         whole = budget if budget is not None else _budget_of(log, float(spent[-1]))
         return cls.of_run(
             log.tasks,
             counts=counts,
-            scores=np.stack([item.scores for item in log.evaluations]),
+            scores=scores,
             budget=whole,
             spent=spent,
             costs=price,

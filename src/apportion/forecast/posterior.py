@@ -10,7 +10,8 @@ import numpy as np
 from .._check import check_integer, check_names, check_number
 from ..records import Bools, Floats, Task
 from ._fit import Fit, Priors
-from ._outlook import Members, Outlook
+from ._members import Members
+from ._outlook import Outlook
 from ._state import Seen
 from .history import History
 from .objective import MeanScore, Objective
@@ -26,7 +27,7 @@ class Interval:
     """Values with an interval; arrays of one shape.
 
     Attributes:
-        value: mean over the posterior.
+        value: median over the posterior.
         lower: lower end; -inf where too little is known.
         upper: upper end; inf where too little is known.
     """
@@ -275,8 +276,7 @@ _ENDS = ("value", "lower", "upper")
 def _interval(values: Floats, confidence: float, *, squeeze: bool = False) -> Interval:
     tails = np.array([(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
     lower, upper = np.quantile(values, tails, axis=1)
-    mean = np.clip(values.mean(axis=1), lower, upper)
-    found = (mean, lower, upper)
+    found = (np.median(values, axis=1), lower, upper)
     return Interval(*((item[..., 0] for item in found) if squeeze else found))
 
 

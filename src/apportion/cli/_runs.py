@@ -1,0 +1,103 @@
+"""Run directories as the forecaster takes them."""
+
+from __future__ import annotations
+
+import tomllib
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ..forecast import History, Priors, fit, learn_priors
+from ..log import Log, read_log
+from ..run import RunDirectory
+
+_BOUNDED = ("digits", "glue", "superglue")
+"""Tasksets in which no score can be above 1."""
+
+
+def open_log(path: Path) -> Log:
+    """The log of a run directory, finished or still running.
+
+    Raises:
+        FileNotFoundError: the folder holds no run, or the run has made no decision yet.
+        LogFormatError: the log is damaged.
+    """
+    folder = RunDirectory.open(path)
+    if not folder.log_path.is_file():
+        raise FileNotFoundError(f"the run in '{path}' has no decision yet: wait for its first one.")
+    with warnings.catch_warnings():
+        if not folder.summary_path.is_file():
+            # A run that goes on may be in the middle of writing its last line.
+            warnings.filterwarnings("ignore", message=".*torn line")
+        return read_log(folder.log_path)
+
+
+def read_history(path: Path, *, upper: float | None = None, to_end: bool = True) -> tuple[History, Log]:
+    """What a run has shown so far, and its log.
+
+    Args:
+        path: the run directory.
+        upper: largest possible score; None for 1 in the tasksets of this package and no limit in others.
+        to_end: see `History.of_log`.
+
+    Raises:
+        FileNotFoundError: there is no run.
+        ValueError: it has no evaluation yet, or a score is above `upper`.
+    """
+    log = open_log(path)
+    if not log.evaluations:
+        raise ValueError(f"the run in '{path}' has no evaluation yet: a forecast needs at least one.")
+    limit = upper if upper is not None else 1.0 if taskset_of(path) in _BOUNDED else np.inf
+    return History.of_log(log, upper=limit, to_end=to_end), log
+
+
+def taskset_of(path: Path) -> str:
+    """The name of the taskset in a run's configuration; empty where it has none."""
+    try:
+        config: dict[str, Any] = tomllib.loads(RunDirectory.open(path).config_path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return ""
+    part: Any = config.get("taskset")
+    return str(cast("dict[str, Any]", part).get("name", "")) if isinstance(part, dict) else ""
+
+
+def unit_of(log: Log) -> str:
+    """The unit of the budget, for messages."""
+    budget: Any = log.header.get("budget")
+    return str(cast("dict[str, Any]", budget).get("unit", "units")) if isinstance(budget, dict) else "units"
+
+
+def priors_from(paths: list[Path], history: History, upper: float | None = None) -> Priors | None:
+    """What earlier runs teach about a new one; None without any.
+
+    Raises:
+        ValueError: an earlier run has other tasks.
+    """
+    if not paths:
+        return None
+    return learn_priors([fit(read_history(path, upper=upper)[0]) for path in paths], like=history)
+
+
+def named_numbers(option: str, text: str) -> dict[str, float]:
+    """`a=0.4,b=0.6` as a mapping.
+
+    Raises:
+        ValueError: it is not of that form, or a name comes twice.
+    """
+    found: dict[str, float] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, separator, value = item.rpartition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = np.nan
+        if not separator or not name.strip() or not np.isfinite(number):
+            raise ValueError(f"`--{option}` takes TASK=NUMBER with commas between, got {item!r}.")
+        if name.strip() in found:
+            raise ValueError(f"`--{option}` names {name.strip()!r} twice.")
+        found[name.strip()] = number
+    if not found:
+        raise ValueError(f"`--{option}` takes TASK=NUMBER with commas between, got {text!r}.")
+    return found

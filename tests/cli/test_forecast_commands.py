@@ -1,0 +1,140 @@
+"""`apportion plan` and `apportion forecast` on a real run, on the same run while it goes on, and on odd ones."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from apportion.cli import app
+from apportion.report import load_runs, tables
+
+RUNNER = CliRunner()
+
+
+def apportion(*words, code=0):
+    result = RUNNER.invoke(app, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of 120 steps with 10 evaluations."""
+    place = tmp_path_factory.mktemp("plan") / "run"
+    small = ("--set", "training.evaluation_size=32", "--set", "checkpoint_every=1000")
+    apportion("train", "digits", "--budget", 120, "--seed", 3, "--out", place, *small)
+    return place
+
+
+def changed(run, tmp_path, change):
+    """A copy of the run, not finished, with every line of its log changed; lines that become None are left out."""
+    place = tmp_path / "changed"
+    shutil.copytree(run, place, ignore=shutil.ignore_patterns("checkpoints", "summary.json"))
+    lines = [json.loads(line) for line in (run / "decisions.jsonl").read_text().splitlines()]
+    kept = [line for line in map(change, lines) if line is not None]
+    (place / "decisions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
+    return place
+
+
+def test_a_running_run_gets_a_plan_of_its_rest_that_the_report_shows(run, tmp_path):
+    half = changed(run, tmp_path, lambda line: None if line.get("step", 0) > 60 else line)
+    words = ("--shares", "rotated=0.6,shuffled=0.4", "--target", "negative=0.7", "--constraint", "floor=0.05", "--save")
+    text = apportion("plan", half, *words)
+    for part in ("Estimand: run", "what if", "negative at 0.7", "can be dropped", "saved:"):
+        assert part in text
+    data = json.loads(apportion("plan", half, *words, "--json"))
+    assert data["left"] == pytest.approx(59)
+    assert sum(data["shares"].values()) == pytest.approx(1)
+    assert min(data["shares"].values()) >= 0.05 - 1e-6
+    assert sum(data["decisions"].values()) == pytest.approx(59)
+    for row in data["forecast"]["scores"]:
+        assert row["lower"] <= row["value"] <= row["upper"] <= 1
+    given = json.loads((half / "plan.json").read_text())
+    assert given == data["report"]
+    setting = load_runs([half])[0]
+    assert len(tables.forecasts(setting)) == 4 * 8
+    assert len(tables.transfers(setting)) == 8 * 7
+    assert len(tables.worths(setting)) == 8
+
+
+def test_a_finished_run_needs_to_be_told_how_much_more_there_is(run):
+    assert "say how much more there is with `budget`" in apportion("plan", run, code=2).replace("\n", " ")
+    assert "say how much more" in apportion("forecast", run, code=2).replace("\n", " ")
+    data = json.loads(apportion("plan", run, "--budget", 50, "--prior", run, "--json"))
+    assert data["left"] == 50
+    assert data["spent"] == 120
+    said = json.loads(apportion("forecast", run, "--budget", 50, "--json"))[0]
+    assert {row["task"] for row in said["scores"]} == set(data["shares"])
+    assert said["estimand"] == "run"
+
+
+def test_past_forecasts_are_scored_beside_naive_ones(run):
+    data = json.loads(apportion("forecast", run, run, "--check", "--fractions", "0.5", "--json"))
+    row = data["rows"][0]
+    assert row["forecasts"] == 16
+    assert 0 < row["error"] < 1
+    assert 0 < row["last_value"] < 1
+    assert 0 <= row["coverage"] <= 1
+    assert "last value" in apportion("forecast", run, "--check")
+
+
+@pytest.mark.parametrize("goal", ["worst", "targets", "FILE"])
+def test_objectives(run, tmp_path, goal):
+    spec = goal
+    if goal == "FILE":
+        (tmp_path / "mine.py").write_text("def best(scores):\n    return scores.max(axis=-1)\n")
+        spec = f"{tmp_path / 'mine.py'}:best"
+    target = ("--target", "few=0.9") if goal == "targets" else ()
+    data = json.loads(apportion("plan", run, "--budget", 40, "--objective", spec, *target, "--json"))
+    assert sum(data["shares"].values()) == pytest.approx(1)
+
+
+def scores(change):
+    def line(record):
+        if "evaluation" in record:
+            record["scores"] = {name: change(name, value) for name, value in record["scores"].items()}
+        return record
+
+    return line
+
+
+def test_odd_runs_get_a_clear_answer(run, tmp_path):
+    once = changed(run, tmp_path / "once", lambda line: None if line.get("evaluation", 0) > 0 else line)
+    data = json.loads(apportion("plan", once, "--budget", 40, "--json"))
+    assert data["forecast"]["scores"][0]["value"] is None
+    assert "Nothing can be said" in data["warnings"][0]
+    np.testing.assert_allclose(list(data["shares"].values()), 1 / 8, atol=1e-6)
+    assert data["report"]["forecast"] == []
+    same = changed(run, tmp_path / "same", scores(lambda name, value: 0.5))
+    for row in json.loads(apportion("plan", same, "--budget", 40, "--json"))["forecast"]["scores"]:
+        assert row["value"] == pytest.approx(0.5, abs=0.05)
+    gaps = changed(run, tmp_path / "gaps", scores(lambda name, value: None if name == "few" else value))
+    data = json.loads(apportion("plan", gaps, "--budget", 40, "--json"))
+    assert [row["task"] for row in data["forecast"]["scores"] if row["value"] is None] == ["few"]
+
+
+def test_bad_input_is_one_sentence(run, tmp_path):
+    above = changed(run, tmp_path / "above", scores(lambda name, value: 1.5))
+    none = changed(run, tmp_path / "none", lambda line: None if "evaluation" in line else line)
+    for words, part in (
+        (("plan", tmp_path), "holds no run"),
+        (("forecast", tmp_path / "nowhere"), "holds no run"),
+        (("plan", above, "--budget", 9), "must be at most 1, got 1.5"),
+        (("plan", none, "--budget", 9), "has no evaluation yet"),
+        (("forecast", none, "--check"), "has no evaluation yet"),
+        (("plan", run, "--budget", -1), "`budget` must be in"),
+        (("plan", run, "--budget", 9, "--shares", "rotatd=1"), "did you mean"),
+        (("plan", run, "--budget", 9, "--shares", "rotated"), "takes TASK=NUMBER"),
+        (("plan", run, "--budget", 9, "--target", "few=high"), "takes TASK=NUMBER"),
+        (("plan", run, "--budget", 9, "--objective", "best"), "must be mean, worst, targets"),
+        (("plan", run, "--budget", 9, "--objective", "targets"), "needs at least one `--target"),
+        (("plan", run, "--budget", 9, "--constraint", "least=1"), "takes floor=X"),
+        (("plan", run, "--budget", 9, "--constraint", "floor=0.5"), "more than 1"),
+        (("forecast", run, "--check", "--fractions", "half"), "takes numbers"),
+        (("forecast", run, "--check", "--fractions", "1.5"), "`fractions` must be in"),
+    ):
+        text = apportion(*words, code=2)
+        assert part in " ".join(text.split()), text
+        assert text.count("error:") == 1
