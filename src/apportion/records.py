@@ -54,10 +54,11 @@ def check_tasks(tasks: Sequence[Task]) -> None:
     """
     if not tasks:
         raise ValueError("at least one task is needed, got none.")
-    names = [task.name for task in tasks]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"task names must differ, got {name!r} twice.")
+    seen: set[str] = set()
+    for task in tasks:
+        if task.name in seen:
+            raise ValueError(f"task names must differ, got {task.name!r} twice.")
+        seen.add(task.name)
     if sum(task.priority for task in tasks) <= 0:
         raise ValueError("priorities must not sum to zero: give at least one task a priority above 0.")
 

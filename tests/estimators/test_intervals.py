@@ -169,6 +169,11 @@ def test_one_sided_scores_have_an_infinite_upper_end():
         est.anytime(scores, low=0.0)
 
 
+def test_betting_knows_nothing_where_no_one_mean_fits():
+    drifting = np.repeat([1.0, 0.0], 500)
+    assert ends("betting", drifting) == (-np.inf, np.inf)
+
+
 def test_betting_is_narrower_than_empirical_bernstein():
     scores = np.random.default_rng(9).beta(2, 8, 300)
     assert np.diff(ends("betting", scores))[0] < np.diff(ends("empirical_bernstein", scores))[0]

@@ -5,6 +5,7 @@ import typer
 from .._version import __version__
 from .check import check
 from .compare import compare, demo
+from .evaluate import evaluate
 from .forecast import forecast
 from .listing import list_app
 from .log import log_app
@@ -44,6 +45,7 @@ app.command()(simulate)
 app.command()(tune)
 app.command()(plan)
 app.command()(forecast)
+app.command()(evaluate)
 app.command()(report)
 app.command()(demo)
 app.add_typer(list_app, name="list")

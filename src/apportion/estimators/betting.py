@@ -17,8 +17,9 @@ def betting(scores: Floats, *, confidence: float = 0.95, low: float, high: float
     product of (1 + l_i(m) (x_i - m)), a martingale if the mean is m. m is refused below the point where K_t ever
     reached 2 / alpha; a second gambler bets on scores below. The stake l_t = sqrt(2 ln(2 / alpha) / (n s^2_(t-1)))
     depends on earlier scores only. Holds at every n and for adaptive logs with a constant conditional mean; usually
-    close to `normal` in width. Where the conditional mean drifts it does not hold: use `anytime`. Cost: about 100
-    passes over the scores.
+    close to `normal` in width. Where the conditional mean drifts it does not hold: use `anytime`. Where the gamblers
+    refuse the mean of the scores itself, no one mean fits them, and the interval is infinite. Cost: about 100 passes
+    over the scores.
 
     Source: Waudby-Smith & Ramdas 2023 (arXiv:2010.09686), the hedged capital interval with the predictable plug-in
     stake; parameters from the released code `gostevehoward/confseq`, `src/confseq/betting.py`.
@@ -30,7 +31,8 @@ def betting(scores: Floats, *, confidence: float = 0.95, low: float, high: float
         high: upper bound of all scores that could have been.
 
     Returns:
-        Lower and upper end inside [low, high]; infinite without scores or with one that is not finite.
+        Lower and upper end inside [low, high]; infinite without scores, with one that is not finite, or where no one
+        mean fits.
 
     Raises:
         ValueError: `confidence` is outside (0, 1), the bounds are not in order, or a score lies outside them.
@@ -53,8 +55,8 @@ def betting(scores: Floats, *, confidence: float = 0.95, low: float, high: float
     stakes = np.sqrt(2.0 * depth / (n * before))
     lower = _richest(unit, stakes, depth)
     upper = 1.0 - _richest(1.0 - unit, stakes, depth)
-    if lower > upper:  # the two gamblers are right together with probability below alpha: then nothing is left
-        lower = upper = (lower + upper) / 2.0
+    if not lower <= unit.mean() <= upper:
+        return UNKNOWN
     return from_unit(lower, upper, low, high)
 
 

@@ -57,33 +57,39 @@ class Diagnostics:
 
     def warnings(self, *, chance: float = 1e-3) -> list[str]:
         """What is wrong, one sentence each; `chance` is the false-alarm chance of each test."""
-        found: list[str] = []
+        return list(self.findings(chance=chance).values())
+
+    def findings(self, *, chance: float = 1e-3) -> dict[str, str]:
+        """What is wrong: a word or two, and the sentence that `warnings` gives."""
+        found: dict[str, str] = {}
         if self.n_rounds and self.effective_sample_size < 30:
-            found.append(
+            found["few rounds"] = (
                 f"The effective sample size is {self.effective_sample_size:.1f}, below 30: too little to tell."
             )
         if self.pareto_k > 0.7:
-            found.append(
+            found["heavy tail"] = (
                 f"The importance weights have a heavy tail (Pareto k {self.pareto_k:.2f}, above 0.7): prefer DR."
             )
         if self.mean_weight_p < chance:
-            found.append(
+            found["mean weight"] = (
                 f"The importance weights average {self.mean_weight:.3g} instead of 1 (p = {self.mean_weight_p:.1g}): "
                 "the logged probabilities may not be what tasks were drawn from."
             )
         if self.drift_p < chance:
-            found.append(
+            found["drift"] = (
                 f"The reward under the target changes along the run, by {self.drift:+.3g} from one half to the other "
                 f"(p = {self.drift_p:.1g}): a ranking of whole runs may differ from this one."
             )
         if abs(self.autocorrelation) > max(0.05, 4.0 / max(self.n_rounds, 1) ** 0.5):
-            found.append(f"Neighbouring rounds are correlated ({self.autocorrelation:+.2f}): take the block bootstrap.")
+            found["correlated"] = (
+                f"Neighbouring rounds are correlated ({self.autocorrelation:+.2f}): take the block bootstrap."
+            )
         if self.n_missing > 0.05 * (self.n_rounds + self.n_missing):
-            found.append(
+            found["missing rewards"] = (
                 f"{self.n_missing} decisions got no reward and are left out: the estimate is of those that did."
             )
         if self.model_bias_p < chance:
-            found.append(
+            found["model bias"] = (
                 f"The reward model is off by {self.model_bias:+.3g} under the target: the direct method is biased."
             )
         return found

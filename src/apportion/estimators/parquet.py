@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ import numpy as np
 from .._check import check_integer, nearest
 from .._optional import optional
 from ..errors import LogFormatError
-from ..records import Ints, Logged
+from ..records import Floats, Ints, Logged
 from .arrays import checked_names, from_arrays
 
 _COLUMNS = ("step", "task", "probabilities", "reward", "cost")
@@ -42,25 +43,58 @@ def parquet_chunks(path: str | Path, *, chunk_rounds: int = 1 << 17) -> Iterator
         ValueError: `chunk_rounds` is below 1.
     """
     check_integer("chunk_rounds", chunk_rounds, low=1)
-    path = Path(path)
+    with _opened(Path(path)) as file:
+        for logged, _ in _chunks(file, chunk_rounds, (), Path(path)):
+            yield logged
+
+
+def parquet_rows(
+    path: str | Path, extra: Sequence[str], *, chunk_rounds: int = 1 << 17
+) -> Iterator[tuple[Logged, dict[str, Floats]]]:
+    """Like `parquet_chunks`, with further columns of numbers by name; those that the file does not have are left out.
+
+    Raises:
+        As `parquet_chunks`.
+    """
+    with _opened(Path(path)) as file:
+        yield from _chunks(file, chunk_rounds, extra, Path(path))
+
+
+def parquet_header(path: str | Path) -> tuple[dict[str, Any], int]:
+    """The header of a log in Parquet, and how many decisions the file holds.
+
+    Raises:
+        As `parquet_chunks`.
+    """
+    with _opened(Path(path)) as file:
+        _names(file.schema_arrow, Path(path))
+        return json.loads(file.schema_arrow.metadata[b"apportion"]), int(file.metadata.num_rows)
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[Any, None, None]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file '{path}'.")
     pa, pq = optional("pyarrow", extra="data"), optional("pyarrow.parquet", extra="data")
     try:
         # A buffered stream reads a column piece by piece, so that a huge row group does not fill the memory.
         with pq.ParquetFile(str(path), buffer_size=1 << 20, pre_buffer=False) as file:
-            names = _names(file.schema_arrow, path)
-            _check_types(pa, file.schema_arrow, len(names), path)
-            rows = max(1, min(chunk_rounds, _MOST_CELLS // len(names)))
-            yield from _chunks(file, names, rows, path)
+            yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise LogFormatError(f"'{path}' cannot be read as Parquet: {_short(error)}.") from error
 
 
-def _chunks(file: Any, names: tuple[str, ...], rows: int, path: Path) -> Iterator[Logged]:
+def _chunks(
+    file: Any, chunk_rounds: int, extra: Sequence[str], path: Path
+) -> Iterator[tuple[Logged, dict[str, Floats]]]:
+    pa, schema = optional("pyarrow", extra="data"), file.schema_arrow
+    names = _names(schema, path)
+    _check_types(pa, schema, len(names), path)
+    more = [name for name in extra if name in schema.names and _is_number(pa, schema, name)]
+    rows = max(1, min(chunk_rounds, _MOST_CELLS // len(names)))
     columns: dict[str, int] = {name: index for index, name in enumerate(names)}
     first = 0
-    for batch in file.iter_batches(batch_size=rows, columns=list(_COLUMNS), use_threads=True):
+    for batch in file.iter_batches(batch_size=rows, columns=[*_COLUMNS, *more], use_threads=True):
         for name in ("step", "task", "probabilities", "cost"):
             if batch.column(name).null_count:
                 row = int(np.argmax(batch.column(name).is_null().to_numpy(zero_copy_only=False)))
@@ -70,7 +104,7 @@ def _chunks(file: Any, names: tuple[str, ...], rows: int, path: Path) -> Iterato
             row = int(np.argmax(flat.is_null().to_numpy(zero_copy_only=False))) // len(names)
             raise LogFormatError(f"'{path}' round {first + row}: field `probabilities` has a gap.")
         try:
-            yield from_arrays(
+            logged = from_arrays(
                 tasks=names,
                 chosen=_task_indices(batch.column("task"), columns, first),
                 probabilities=flat.to_numpy(zero_copy_only=False).reshape(-1, len(names)),
@@ -82,6 +116,12 @@ def _chunks(file: Any, names: tuple[str, ...], rows: int, path: Path) -> Iterato
         except LogFormatError as error:
             raise LogFormatError(f"'{path}': {error}") from error
         first += batch.num_rows
+        yield logged, {name: batch.column(name).to_numpy(zero_copy_only=False).astype(np.float64) for name in more}
+
+
+def _is_number(pa: Any, schema: Any, name: str) -> bool:
+    kind = schema.field(name).type
+    return schema.names.count(name) == 1 and bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _names(schema: Any, path: Path) -> tuple[str, ...]:

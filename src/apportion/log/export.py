@@ -20,8 +20,9 @@ def write_parquet(log: Log, path: str | Path) -> Path:
     """Write the decisions as Parquet, and the evaluations beside them as `NAME.evaluations.parquet`.
 
     Columns of decisions: `step`, `task` (dictionary), `probabilities` (fixed-size list), `reward` (null where none
-    came), `cost`, `examples`, `status`, and `measured.NAME` for each measurement. The file metadata `apportion` holds
-    the header.
+    came), `cost`, `examples`, `known` (the step from which on its reward could be learned from), `status`, and
+    `measured.NAME` for each measurement. Columns of evaluations: `step`, `spent`, `cost`, `score.TASK`, and
+    `measured.NAME.TASK`. The file metadata `apportion` holds the header.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
@@ -37,6 +38,7 @@ def write_parquet(log: Log, path: str | Path) -> Path:
         "reward": _nullable(pa, data.reward),
         "cost": pa.array(data.cost),
         "examples": pa.array(log.examples),
+        "known": pa.array(log.known),
         "status": pa.array(log.status).dictionary_encode(),
         **{f"measured.{name}": _nullable(pa, values) for name, values in log.measured.items()},
     }
@@ -51,6 +53,10 @@ def write_parquet(log: Log, path: str | Path) -> Path:
     for column, name in enumerate(data.tasks):
         scores = np.array([item.scores[column] for item in log.evaluations], dtype=np.float64)
         evaluations[f"score.{name}"] = _nullable(pa, scores)
+        for kind in sorted({kind for item in log.evaluations for kind in item.measured}):
+            absent = np.full(len(data.tasks), np.nan)
+            values = np.array([item.measured.get(kind, absent)[column] for item in log.evaluations], dtype=np.float64)
+            evaluations[f"measured.{kind}.{name}"] = _nullable(pa, values)
     beside = path.with_suffix(".evaluations.parquet")
     with replacing(beside) as part:
         pq.write_table(pa.table(evaluations, metadata=metadata), str(part))

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from ..errors import LogFormatError
-from ..records import Floats, Logged, Task, check_tasks
+from ..records import Floats, Ints, Logged, Task, check_tasks
 from .columns import Columns, positions
 from .header import FORMAT, VERSION, task_from
 
@@ -41,6 +41,8 @@ class Log:
         logged: the decisions as arrays, sorted by step.
         status: `told`, `skipped` or `pending` per decision.
         examples: training examples per decision, shape (n_rounds,).
+        known: the first step at which a policy may have learned from the decision's reward, shape (n_rounds,): the next
+            decision that was settled after it, or the evaluation that brought its reward.
         measured: measurements by name, each (n_rounds,), NaN where absent.
         evaluations: in their order.
         events: in their order, as plain data.
@@ -51,6 +53,7 @@ class Log:
     logged: Logged
     status: list[str]
     examples: Floats
+    known: Ints
     measured: dict[str, Floats]
     evaluations: list[LoggedEvaluation]
     events: list[dict[str, Any]]
@@ -87,7 +90,7 @@ class _Reader:
         self._index: dict[str, int] = {}
         self._columns = Columns(str(path), self._index)
         self._evaluations: list[LoggedEvaluation] = []
-        self._credits: list[tuple[int, float]] = []
+        self._credits: list[tuple[int, float, int]] = []  # step, reward, step of the evaluation
         self._events: list[dict[str, Any]] = []
 
     def _fail(self, number: int, text: str) -> LogFormatError:
@@ -151,7 +154,8 @@ class _Reader:
                 measured={str(key): self._by_task(value) for key, value in measured.items()},
             )
         )
-        self._credits.extend((int(step), float(reward)) for step, reward in record.get("credits") or ())
+        at = int(record["step"])
+        self._credits.extend((int(step), float(reward), at) for step, reward in record.get("credits") or ())
 
     def _by_task(self, values: Mapping[str, float | None]) -> Floats:
         row = np.full(len(self._index), np.nan)
@@ -171,10 +175,12 @@ class _Reader:
         n_tasks = len(self._index)
         order = np.argsort(columns["step"], kind="stable")
         steps, rewards = columns["step"][order], columns["reward"][order]
-        where = positions(steps, [step for step, _ in self._credits])
-        for row, (_, reward) in zip(where.tolist(), self._credits, strict=True):
+        known = _known(steps, order)
+        where = positions(steps, [step for step, _, _ in self._credits])
+        for row, (_, reward, at) in zip(where.tolist(), self._credits, strict=True):
             if row >= 0:
                 rewards[row] = reward
+                known[row] = max(at, known[row])
         for evaluation in self._evaluations:
             evaluation.scores = _widen(evaluation.scores, n_tasks)
             evaluation.measured = {key: _widen(value, n_tasks) for key, value in evaluation.measured.items()}
@@ -191,10 +197,25 @@ class _Reader:
             ),
             status=[columns["status"][row] for row in order.tolist()],
             examples=columns["examples"][order],
+            known=known,
             measured={name: values[order] for name, values in columns["measured"].items()},
             evaluations=self._evaluations,
             events=self._events,
         )
+
+
+def _known(steps: Ints, lines: Ints) -> Ints:
+    """For each decision the step of the next one that was settled after it; all in the order of steps."""
+    known: Ints = steps + 1
+    if (np.diff(lines) > 0).all():
+        return known
+    waiting: list[int] = []
+    for row, line in enumerate(lines.tolist()):
+        while waiting and lines[waiting[-1]] < line:
+            known[waiting.pop()] = steps[row]
+        waiting.append(row)
+    known[waiting] = steps[-1] + 1
+    return known
 
 
 def _widen(row: Floats, n_tasks: int) -> Floats:
