@@ -18,6 +18,8 @@ from .header import FORMAT, VERSION, task_from
 
 MAX_LINE = 64 * 2**20
 """Longest line that a reader accepts, in bytes: a hostile file must not eat the memory."""
+MAX_TASKS = 100_000
+"""Most tasks of a log."""
 
 
 @dataclass(slots=True)
@@ -108,6 +110,8 @@ class _Reader:
                 f"the log has the format version {version!r}, this program reads up to {VERSION}: update apportion",
             )
         try:
+            if len(head["tasks"]) > MAX_TASKS:
+                raise ValueError(f"{len(head['tasks']):,} tasks, more than {MAX_TASKS:,}")
             tasks = [task_from(item) for item in head["tasks"]]
             check_tasks(tasks)
             if head["execution"] not in ("random", "smooth"):

@@ -136,7 +136,9 @@ def _parquet(path: Path) -> LogSource:
             known = more.get("known", logged.step + 1.0)
             if not (np.isfinite(examples).all() and np.isfinite(known).all()):
                 raise LogFormatError(f"'{path}': column `examples` or `known` has a gap.")
-            yield Piece(logged=logged, examples=examples, known=known.astype(np.int64))
+            # Whatever a file says, nothing is known before its own decision was made.
+            known = np.clip(known, logged.step + 1.0, 2.0**62).astype(np.int64)
+            yield Piece(logged=logged, examples=examples, known=known)
 
     def evaluations() -> list[LoggedEvaluation]:
         return _parquet_evaluations(path.with_suffix(".evaluations.parquet"), tasks)

@@ -102,6 +102,7 @@ class ReplayedTarget(Target):
 
     Raises:
         ValueError: the policy needs something that the log does not have.
+        LogFormatError: an evaluation in the log has no usable cost.
     """
 
     kind = "replayed"
@@ -196,6 +197,12 @@ class ReplayedTarget(Target):
         )
 
     def _check(self, wanted: set[str]) -> None:
+        for number, evaluation in enumerate(self._evaluations):
+            if not (math.isfinite(evaluation.cost) and evaluation.cost >= 0):
+                raise LogFormatError(
+                    f"'{self._path}': field `cost` of evaluation {number} must be finite and not negative, got "
+                    f"{evaluation.cost}."
+                )
         if wanted and not self._evaluations:
             raise ValueError(
                 f"the policy {self.label!r} learns from held-out evaluations, and '{self._path}' holds none: leave it "
