@@ -13,7 +13,7 @@ from ..records import Floats
 
 
 @contextmanager
-def held(component: Component, promise: str) -> Generator[None]:
+def held(component: object, promise: str) -> Generator[None]:
     """Turn whatever goes wrong inside into one AssertionError that names the component and the promise."""
     try:
         yield
