@@ -88,6 +88,7 @@ def plain_loop(world, policy, signal, *, run, seed):
     spent, evaluations, due, waiting = 0.0, 0, [], []
     while True:
         price = world.costs * (1 + forwards / 3)
+        world.note_progress(np.array([min(spent / world.budget, 1.0)]))
         due_now = "evaluations" in requires and context.step % world.evaluate_every == 0
         if due_now and spent + world.evaluation_cost + price.min() <= world.budget + 1e-9:
             scores, measured = world.evaluate(frozenset({"loss"}), streams, evaluations)

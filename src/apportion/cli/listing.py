@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import typer
 
 from ..policies import policies
+from ..records import Floats
 from ..signals import signals
-from ._output import console, make_table, print_json
+from ._output import console, make_table, one_sentence, print_json
+
+if TYPE_CHECKING:
+    from ..study.worlds import WorldDescription
 
 list_app = typer.Typer(no_args_is_help=True, help="List policies, signals, worlds or tasksets by name.")
 
@@ -78,19 +85,75 @@ def list_signals(as_json: bool = _JSON) -> None:
 
 
 @list_app.command("worlds")
-def list_worlds(as_json: bool = _JSON) -> None:
-    """Families of simulated worlds: what each tests, and how many settings it has."""
+def list_worlds(
+    families: str = typer.Argument("", help="Families or single worlds, with commas; left out, all."),
+    split: str = typer.Option("public", help="Settings: `public` for development, `reported` for results."),
+    out: Path | None = typer.Option(None, "--out", "-o", help="Folder for one picture (SVG) of each family."),
+    as_json: bool = _JSON,
+) -> None:
+    """Simulated worlds: what each family tests, how its worlds learn, and what can be gained in them."""
     from ..sim import suite
+    from ..study.worlds import describe_worlds, expand
+    from .simulate import split_list
 
-    rows = [
-        {"name": item.name, "worlds": item.ids(), "uniform_is_best": item.uniform_is_best, "tests": item.title}
-        for item in suite.FAMILIES.values()
-    ]
+    with one_sentence():
+        names = expand(split_list(families) or ["all"], split)  # pyright: ignore[reportArgumentType] (checked inside)
+        worlds = describe_worlds(names, split)  # pyright: ignore[reportArgumentType]
+        if out is not None:
+            from ..study.suite_figures import draw_worlds
+
+            written = draw_worlds(worlds, out)
+    groups: dict[str, list[WorldDescription]] = {}
+    for item in worlds:
+        groups.setdefault(item.family, []).append(item)
     if as_json:
-        print_json(rows)
+        print_json(
+            [
+                {
+                    "name": name,
+                    "worlds": [item.name for item in members],
+                    "uniform_is_best": suite.find(name).uniform_is_best,
+                    "tests": suite.find(name).title,
+                    "settings": [item.as_data() for item in members],
+                }
+                for name, members in groups.items()
+            ]
+        )
         return
-    body = [(str(row["name"]), str(len(cast("list[str]", row["worlds"]))), str(row["tests"])) for row in rows]
-    console.print(make_table(("name", "worlds", "what it tests"), body))
+    body = [
+        (
+            item.name,
+            f"{item.world.n_tasks}",
+            f"{item.world.budget:,g}",
+            f"{item.objective[-1]:.3f}",
+            f"{item.references.best:.3f}" + ("" if item.references.verified else "*"),
+            bars(item.objective[np.linspace(0, len(item.objective) - 1, 16).astype(int)]),
+            bars(item.references.best_shares[:_MOST_BARS]) + ("…" if item.world.n_tasks > _MOST_BARS else ""),
+        )
+        for item in worlds
+    ]
+    columns = ("world", "tasks", "budget", "uniform", "best", "objective under uniform", "shares of the best")
+    console.print(make_table(columns, body, title=f"worlds of the split {split}; * the best one known"))
+    titles = [(name, suite.find(name).title) for name in groups]
+    console.print(make_table(("family", "what it tests"), titles))
+    if out is not None:
+        console.print(f"{len(written)} pictures: {out}", markup=False, soft_wrap=True)
+
+
+_MOST_BARS = 20
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def bars(values: Sequence[float] | Floats) -> str:
+    """Numbers as a row of bars from the smallest, or 0 if that is lower, to the largest.
+
+    >>> bars([0, 1, 2, 4])
+    ' ▂▄█'
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    low, high = min(float(numbers.min()), 0.0), float(numbers.max())
+    height = (numbers - low) / (high - low if high > low else 1.0) * (len(_BARS) - 1)
+    return "".join(_BARS[int(item)] for item in np.round(height))
 
 
 @list_app.command("tasksets")

@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .._files import write_file
+from ..errors import MissingExtraError
 from ..policies import policies
 from ._output import console, errors, json_bytes, make_table, one_sentence, print_json
 
@@ -29,6 +30,10 @@ def simulate(
     seed: int = typer.Option(0, min=0, help="Seed of noise and draws."),
     split: str = typer.Option("public", help="Settings: `public` for development, `reported` for results."),
     signal: str = typer.Option("", help="Signal of policies that need rewards; left out, the usual one of each."),
+    tuned: str = typer.Option(
+        "",
+        help="Take policies named alone with the parameters in this file of `apportion tune`, or in the one `shipped`.",
+    ),
     engine: str = typer.Option("local", help="`local`, or `ray` for a cluster."),
     workers: int | None = typer.Option(None, min=1, help="Processes of the local engine; left out, one for each core."),
     ray_address: str = typer.Option("", help="Address of a Ray cluster; left out, one is started here."),
@@ -36,10 +41,13 @@ def simulate(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Simulate policies in worlds that learn, with a known best spending, through the code that trains real models."""
+    from ..study.tune import with_tuned
     from ..study.worlds import study_worlds
 
     with one_sentence():
         specs = all_policies() if policy_list == "all" else split_list(policy_list)
+        if tuned:
+            specs = with_tuned(specs, tuned)
         with Progress(
             TextColumn("simulating"),
             BarColumn(),
@@ -65,15 +73,27 @@ def simulate(
     data = as_data(study)
     if out is not None:
         write_file(out / "study.json", json_bytes(data))
+        _draw(study, out)
     if as_json:
         print_json(data)
     else:
         print_study(study)
+        if out is not None:
+            console.print(f"results and figures: {out}", markup=False, soft_wrap=True)
 
 
 def as_data(study: WorldStudy) -> dict[str, Any]:
     """One object with a row for each world and policy."""
     return {"signature": study.signature, "verified": study.verified, "rows": [asdict(row) for row in study.rows]}
+
+
+def _draw(study: WorldStudy, out: Path) -> None:
+    from ..study.world_figures import draw_study
+
+    try:
+        draw_study(study, out / "figures")
+    except MissingExtraError as error:  # the results are there: figures are an extra
+        errors.print(f"no figures: {error}", markup=False, soft_wrap=True)
 
 
 def all_policies() -> list[str]:

@@ -88,6 +88,18 @@ class World(Component, ABC):
         """Steps between evaluations: as often as the share `EVALUATION_SHARE` of the budget allows."""
         return max(1, math.ceil(self.evaluation_cost / (EVALUATION_SHARE * float(self.costs.mean()))))
 
+    @property
+    def follows_budget(self) -> bool:
+        """Whether `note_progress` has to be called before every step."""
+        return False
+
+    def note_progress(self, progress: Floats) -> None:
+        """Take note of how much of the budget is spent, from 0 to 1, shape (n_runs,); most worlds need not know."""
+
+    def rate(self) -> float | Floats:
+        """Learning rate now, as a fraction of the full one, for all runs or shape (n_runs,)."""
+        return 1.0
+
     @abstractmethod
     def reset(self, n_runs: int) -> None:
         """Begin anew with `n_runs` runs side by side."""

@@ -38,6 +38,7 @@ class Constants:
     repeats: bool
     overfit: Floats | None
     interference: Floats | None
+    heat: Floats | None
     learners: Ints  # of each prerequisite
     required: Ints
     levels: Floats
@@ -70,6 +71,7 @@ class Constants:
         if not world.reuse > 0:
             raise ValueError(f"`reuse` must be above 0, got `reuse = {world.reuse!r}`.")
         check_number("memory", world.memory, low=1.0)
+        check_number("cooling", world.cooling, low=0.0, high=1.0)
         check_number("half_share", world.half_share, low=0.0, low_open=True)
         if world.evaluations is not None:
             check_integer("evaluations", world.evaluations, low=1)
@@ -90,6 +92,7 @@ class Constants:
         overfit = per_task("overfit", world.overfit, n_tasks, low=0.0)
         decay = 1.0 - per_task("forgetting", world.forgetting, n_tasks, low=0.0, high=1.0, high_open=True)
         interference = per_task("interference", world.interference, n_tasks, low=0.0, high=1.0, high_open=True)
+        heat = per_task("heat", world.heat, n_tasks, low=0.0, high=1.0, high_open=True)
         learners, required, levels = _prerequisites(world.prerequisites, n_tasks)
         return cls(
             curves=Curves(exponents),
@@ -104,6 +107,7 @@ class Constants:
             repeats=bool(np.isfinite(sizes).any() and np.isfinite(world.reuse)),
             overfit=overfit if (overfit > 0).any() else None,
             interference=interference if (interference > 0).any() else None,
+            heat=heat if (heat > 0).any() else None,
             learners=learners,
             required=required,
             levels=levels,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..forecast.history import History
 from ..records import Bools, Floats, Task
 from .learning import LearningWorld
 
-PARTS = ("transfer", "forgetting", "interference", "plateau", "reuse")
+PARTS = ("transfer", "forgetting", "interference", "plateau", "reuse", "heat")
 """Parts of a world that a fit may use beside the tasks' own curves."""
 
 _SUBSTEPS = 4  # between two evaluations
@@ -89,15 +89,21 @@ class Table:
         return Table(self.tasks, self.shares[keep], self.steps[keep], self.scores[keep], self.upper)
 
 
-def predict(world: LearningWorld, table: Table) -> Floats:
-    """Scores of a world after the batches of each run, shape (n_runs, n_evaluations, n_tasks)."""
+def walk(world: LearningWorld, table: Table) -> Iterator[int]:
+    """Train a world on the batches of all runs; gives the number of each evaluation when it is reached."""
     world.reset(table.n_runs)
-    found = np.empty_like(table.scores)
     for evaluation in range(table.steps.shape[1]):
         steps = table.steps[:, evaluation] / _SUBSTEPS
         if steps.any():
             for _ in range(_SUBSTEPS):
                 world.flow(table.shares[:, evaluation], steps)
+        yield evaluation
+
+
+def predict(world: LearningWorld, table: Table) -> Floats:
+    """Scores of a world after the batches of each run, shape (n_runs, n_evaluations, n_tasks)."""
+    found = np.empty_like(table.scores)
+    for evaluation in walk(world, table):
         found[:, evaluation] = world.scores()
     return found
 
@@ -118,10 +124,12 @@ class Packing:
         table: the runs, from which the priors take their scale.
         parts: of `PARTS`.
         batch: examples in a batch.
+        cooling: of the learning rate in these runs; see `LearningWorld`.
     """
 
-    def __init__(self, table: Table, parts: Sequence[str], batch: int) -> None:
+    def __init__(self, table: Table, parts: Sequence[str], batch: int, cooling: float = 0.0) -> None:
         n = len(table.tasks)
+        self.cooling = cooling
         self.tasks, self.parts, self.batch, self.n_tasks = table.tasks, frozenset(parts), batch, n
         self.low, self.ceiling = _range(table)
         total = float(table.times.max())
@@ -142,6 +150,7 @@ class Packing:
             ],
             "plateau": [_Block("plateau", np.array([np.log(0.03 * total)]), 1.5)],
             "reuse": [_Block("reuse", np.array([np.log(8.0)]), 1.0)],
+            "heat": [_Block("heat", np.full(n, -2.0), 1.0)],
         }
         for part in PARTS:
             if part in self.parts:
@@ -165,6 +174,8 @@ class Packing:
             "high": (self.low + (self.ceiling - self.low) * _logistic(values["high"])).tolist(),
             "batch": self.batch,
         }
+        if self.cooling > 0:
+            found["cooling"] = self.cooling
         if "transfer" in values:
             matrix = np.eye(self.n_tasks)
             matrix[~np.eye(self.n_tasks, dtype=np.bool_)] = np.clip(values["transfer"], -1.0, 2.0)
@@ -179,6 +190,8 @@ class Packing:
             found["plateau"] = float(np.exp(np.clip(values["plateau"][0], -5.0, 12.0)))
         if "reuse" in values:
             found["reuse"] = float(np.exp(np.clip(values["reuse"][0], -2.0, 6.0)))
+        if "heat" in values:
+            found["heat"] = (0.95 * _logistic(values["heat"])).tolist()
         return found
 
     def world(self, free: Floats, budget: float) -> LearningWorld:

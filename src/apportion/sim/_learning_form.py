@@ -21,11 +21,14 @@ def form_of(world: LearningWorld, constants: Constants, *, relaxed: bool) -> For
     functions of the counts wherever the factors are not negative, so the objective is concave in the counts; a task
     that harms others must therefore not be repeated. With forgetting or a plateau, which depends on the number of
     batches alone, experience at the end is linear in the choices as long as no batch loses worth by repetition.
-    Prerequisites and interference break both.
+    Prerequisites and interference break both. Where the learning rate falls there is no form: what a schedule loses by
+    forgetting depends on it too.
 
     With `relaxed` all that breaks it is left out. Each such part only ever takes experience or score away, so what is
     left is nowhere below the objective.
     """
+    if world.cooling > 0 or constants.heat is not None:
+        return None
     ideal, ordered = constants.ideal, constants.decay is not None or world.plateau > 0
     repeats_harm = constants.repeats and bool((constants.harms & np.isfinite(constants.epoch)).any())
     clash = constants.repeats and ordered

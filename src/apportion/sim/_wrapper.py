@@ -73,6 +73,19 @@ class Wrapper(World):
         """Steps between evaluations."""
         return self.world.evaluate_every
 
+    @property
+    def follows_budget(self) -> bool:
+        """Whether the world inside wants to know how much is spent."""
+        return self.world.follows_budget
+
+    def note_progress(self, progress: Floats) -> None:
+        """Tell the world inside how much of the budget is spent."""
+        self.world.note_progress(progress)
+
+    def rate(self) -> float | Floats:
+        """Learning rate of the world inside."""
+        return self.world.rate()
+
     def reset(self, n_runs: int) -> None:
         """Begin anew."""
         self.world.reset(n_runs)

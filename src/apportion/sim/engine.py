@@ -214,6 +214,7 @@ class _Runs:
         self.evaluations = 0
         self.evaluation_cost: Floats = np.zeros(n_runs)
         self._offsets = np.arange(n_runs) * n_tasks
+        self._told = world.follows_budget
         self._rows: Bools = np.ones(n_runs, dtype=np.bool_)
         self._late: deque[_Late] = deque()
         self._waiting: list[tuple[Ints, Floats, Floats, Bools]] = []
@@ -225,6 +226,8 @@ class _Runs:
         context, every = self.context, self.world.evaluate_every
         told = 0.0
         while True:
+            if self._told:
+                self.world.note_progress(context.progress)
             if self._evaluates and context.step % every == 0:
                 self._evaluate()
             active = self._available()

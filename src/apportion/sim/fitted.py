@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..log.header import task_dict, task_from
 from ..records import Floats, Task
 from ._base import World
 from ._fitting import PARTS, Packing, Table, as_mapping, check_parts, errors, fit, predict
+from ._measured import Losses, fit_losses
 from ._shipped import folder, shipped
 from .learning import LearningWorld
 from .noisy import Noisy
@@ -32,7 +34,8 @@ class Fit:
         budget: batches of the longest run.
         parts: parts of the world that were used, of `apportion.sim.fitted.PARTS`.
         parameters: of `LearningWorld`, as plain data.
-        noise: standard deviation of what the fit leaves unexplained, for each task; taken as noise of evaluations.
+        noise: standard deviation of what the fit leaves unexplained, for each task: luck of runs and of evaluations.
+        measured: what fits to the losses of batches found: `batch_noise`, `memorised`, `gain_noise` (in losses).
         n_runs: runs that it rests on.
         n_scores: scores that it rests on.
         error: root mean square error of these scores.
@@ -52,17 +55,28 @@ class Fit:
     held_out_error: float
     baseline_error: float
     source: str = ""
+    measured: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
-    def world(self, budget: float | None = None) -> World:
-        """The world, with the noise of evaluations that the fit found.
+    def world(self, budget: float | None = None, **evaluations: int) -> World:
+        """The world, with the noise that the fit found.
+
+        An evaluation looks at fractions of examples: its noise is that of a fraction at the scores of the end, or what
+        the fit leaves unexplained where the size of a batch is not known.
 
         Args:
             budget: in place of that of the longest run.
+            **evaluations: `evaluations` and `evaluated_batches` of `LearningWorld`.
         """
-        inner = LearningWorld(
-            tasks=self.tasks, budget=self.budget if budget is None else budget, **dict(self.parameters)
-        )
-        return Noisy(inner, evaluation_noise=self.noise)
+        whole = self.budget if budget is None else budget
+        inner = LearningWorld(tasks=self.tasks, budget=whole, **dict(self.parameters), **evaluations)
+        noise: Any = self.noise
+        if inner.batch > 1:
+            reached = np.clip(np.asarray(self.parameters["high"], dtype=np.float64), 0.05, 0.95)
+            noise = np.sqrt(reached * (1.0 - reached) / inner.batch).tolist()
+        more = dict(self.measured)
+        if "gain_noise" in more:
+            more["gain_noise"] = [whole * value for value in more["gain_noise"]]
+        return Noisy(inner, evaluation_noise=noise, **more)
 
     def save(self, path: str | Path) -> None:
         """Write the fit as JSON."""
@@ -107,6 +121,8 @@ def fit_world(
     histories: Sequence[History],
     *,
     batch: int = 1,
+    cooling: float = 0.0,
+    losses: Sequence[Losses] | None = None,
     parts: Sequence[str] = ("transfer", "interference", "forgetting"),
     n_folds: int = 4,
     most: int = 30,
@@ -128,7 +144,9 @@ def fit_world(
     Args:
         histories: of the runs; their tasks must agree.
         batch: training examples in a batch, for the repetition of tasks with a size.
-        parts: of `PARTS`: `transfer`, `forgetting`, `interference`, `plateau`, `reuse`.
+        cooling: how far the learning rate fell on a straight line until the end of these runs, in [0, 1].
+        losses: of the batches of the same runs, so that policies which learn from losses meet the same ones.
+        parts: of `PARTS`: `transfer`, `forgetting`, `interference`, `plateau`, `reuse`, `heat`.
         n_folds: parts into which the runs are dealt for the held-out error, at least 2; as many as runs if there are
             fewer.
         most: iterations of each fit.
@@ -143,15 +161,20 @@ def fit_world(
     check_integer("most", most, low=1)
     check_parts(parts)
     table = Table.of(histories)
-    packing = Packing(table, parts, batch)
+    check_number("cooling", cooling, low=0.0, high=1.0)
+    make = partial(Packing, parts=parts, batch=batch, cooling=cooling)
+    packing = make(table)
     free, noise = _twice(packing, table, most)
-    missed = predict(packing.world(free, float(table.times.max())), table) - table.scores
-    held_out, baseline = _held_out(table, parts, batch, min(n_folds, table.n_runs), most, seed)
+    world = packing.world(free, float(table.times.max()))
+    missed = predict(world, table) - table.scores
+    held_out, baseline = _held_out(table, make, min(n_folds, table.n_runs), most, seed)
+    measured = {} if losses is None else fit_losses(world, table, losses)
+    levels = {name: measured.pop(name) for name in ("irreducible", "learnable") if name in measured}
     return Fit(
         tasks=table.tasks,
         budget=float(table.times.max()),
         parts=tuple(part for part in PARTS if part in parts),
-        parameters=packing.parameters(free),
+        parameters=packing.parameters(free) | levels,
         noise=tuple(float(value) for value in noise),
         n_runs=table.n_runs,
         n_scores=int(np.isfinite(table.scores).sum()),
@@ -159,6 +182,7 @@ def fit_world(
         held_out_error=held_out,
         baseline_error=baseline,
         source=source,
+        measured=measured,
     )
 
 
@@ -166,6 +190,7 @@ def choose_parts(
     histories: Sequence[History],
     *,
     batch: int = 1,
+    cooling: float = 0.0,
     least: float = 0.01,
     n_folds: int = 4,
     most: int = 30,
@@ -176,6 +201,7 @@ def choose_parts(
     Args:
         histories: as in `fit_world`, at least two runs.
         batch: as in `fit_world`.
+        cooling: as in `fit_world`.
         least: fraction by which a part has to lower the error.
         n_folds: as in `fit_world`.
         most: as in `fit_world`.
@@ -189,7 +215,7 @@ def choose_parts(
         raise ValueError("choosing parts needs at least two runs: one to fit and one to judge by.")
 
     def fitted(parts: Sequence[str]) -> Fit:
-        return fit_world(histories, batch=batch, parts=parts, n_folds=n_folds, most=most, seed=seed)
+        return fit_world(histories, batch=batch, cooling=cooling, parts=parts, n_folds=n_folds, most=most, seed=seed)
 
     best = fitted(())
     while len(best.parts) < len(PARTS):
@@ -210,7 +236,7 @@ def _twice(packing: Packing, table: Table, most: int) -> tuple[Floats, Floats]:
 
 
 def _held_out(
-    table: Table, parts: Sequence[str], batch: int, n_folds: int, most: int, seed: int
+    table: Table, make: Callable[[Table], Packing], n_folds: int, most: int, seed: int
 ) -> tuple[float, float]:
     if n_folds < 2:
         return float("nan"), float("nan")
@@ -218,7 +244,7 @@ def _held_out(
     missed, plain = np.full_like(table.scores, np.nan), np.full_like(table.scores, np.nan)
     for number in range(n_folds):
         train, test = table.rows(fold != number), table.rows(fold == number)
-        packing = Packing(train, parts, batch)
+        packing = make(train)
         free, _ = _twice(packing, train, most)
         missed[fold == number] = predict(packing.world(free, float(table.times.max())), test) - test.scores
         plain[fold == number] = _mean_curves(train, test.times) - test.scores

@@ -25,10 +25,12 @@ class LearningWorld(World):
 
     A step on task a changes the state of one run, n (batches drawn), x (experience, in batches) and r (recent shares):
 
-        x_i <- (1 - forgetting_i) x_i + transfer[i][a] * reuse_a * ready * gate_i
-        n_a <- n_a + 1,      r <- (1 - 1/memory) r,  r_a <- r_a + 1/memory
+        x_i <- (1 - rate * forgetting_i) x_i + transfer[i][a] * rate * reuse_a * ready * gate_i
+        n_a <- n_a + 1,      r <- (1 - rate/memory) r,  r_a <- r_a + rate/memory
 
     with the factors
+
+        rate    = 1 - cooling * progress                 progress = budget spent, from 0 to 1: the learning rate falls
 
         reuse_a = exp(-max(0, n_a/N_a - 1) / reuse)      N_a = size / batch: a repeated batch teaches less
         ready   = n^2 / (n^2 + plateau^2)                n = all batches so far: the shared representation must form
@@ -37,23 +39,23 @@ class LearningWorld(World):
     From x follows how much of what it can learn a task has learned, by its curve in units of its scale:
 
         u_i = 1 - exp(-x_i/scale_i)   or   1 - (1 + x_i/scale_i)^-exponent_i
-        l_i = u_i * (1 - interference_i (1 - m(r_i))) - overfit_i max(0, n_i/N_i - overfit_after)^2
+        l_i = u_i (1 - interference_i (1 - m(r_i))) (1 - heat_i rate) - overfit_i max(0, n_i/N_i - overfit_after)^2
         m(r) = r (1 + half_share) / (r + half_share)     shared layers move on while a task is rarely drawn
 
         score_i = low_i + (high_i - low_i) l_i,      held-out loss_i = irreducible_i + learnable_i (1 - l_i)
 
-    Below x = 0 (harm from other tasks) u goes on as a straight line, and interference leaves it alone. Training loss is
-    the held-out loss without the overfitting term. Repetition follows the decaying value of repeated data of
+    Below x = 0 (harm from other tasks) u goes on as a straight line, and interference and heat leave it alone. Training
+    loss is the held-out loss without the overfitting term. Repetition follows the decaying value of repeated data of
     Muennighoff et al. 2023 (arXiv 2305.16264, abstract; their exact formula could not be checked); the other parts
     are of our own making, and none is a model of any particular network.
 
     Further measurements are stand-ins, derived from the curves: `entropy` is the training loss (a calibrated model's
-    mean entropy is its expected cross-entropy); `success` is l clipped to [0, 1]; `reference_loss` is the irreducible
-    loss. For gradients, a step is taken as plain descent, where the fall of loss j by a step on task a is the inner
-    product of their gradients: `gradient_norm` (squared) is the fall of a task's own loss by one more batch of it,
-    and `gradient_alignment` = D_a / sqrt(own_a * sum_b w_b D_b) with D_a the fall of the priority-weighted loss by
-    one more batch of a; at evaluations, `gradient_inner` is the fall of the other tasks' losses together, auxiliary
-    tasks left out. `gradient_variance` is 0 without noise. There is no `advantage`.
+    mean entropy is its expected cross-entropy); `success` is the score that belongs to the training loss, clipped to
+    [0, 1]; `reference_loss` is the irreducible loss. For gradients, a step is taken as plain descent, where the fall of
+    loss j by a step on task a is the inner product of their gradients: `gradient_norm` (squared) is the fall of a
+    task's own loss by one more batch of it, and `gradient_alignment` = D_a / sqrt(own_a * sum_b w_b D_b) with D_a the
+    fall of the priority-weighted loss by one more batch of a; at evaluations, `gradient_inner` is the fall of the other
+    tasks' losses together, auxiliary tasks left out. `gradient_variance` is 0 without noise. There is no `advantage`.
 
     Args:
         tasks: with sizes in examples where repetition matters.
@@ -78,6 +80,9 @@ class LearningWorld(World):
         interference: largest fraction of what a task learned that is lost for now while it is not drawn, in [0, 1).
         memory: steps over which recent shares are averaged, at least 1.
         half_share: recent share at which about half of that is lost, above 0.
+        cooling: fraction of the learning rate that is gone at the end of the budget, on a straight line, in [0, 1].
+        heat: fraction of what a task learned that a full learning rate hides, since weights jump about, in [0, 1); for
+            all or for each.
         evaluations: steps between evaluations; None takes 5 % of the budget for them.
         evaluated_batches: batches of every task that an evaluation looks at.
 
@@ -121,6 +126,8 @@ class LearningWorld(World):
     interference: float | Sequence[float] | Floats = 0.0
     memory: float = 50.0
     half_share: float = 0.03
+    cooling: float = 0.0
+    heat: float | Sequence[float] | Floats = 0.0
     evaluations: int | None = None
     evaluated_batches: int = 1
 
@@ -148,7 +155,17 @@ class LearningWorld(World):
         self.experience_ = np.zeros((n_runs, n_tasks))  # in scales
         self.counts_ = np.zeros((n_runs, n_tasks))
         self.recent_ = np.full((n_runs, n_tasks), 1.0 / n_tasks)
+        self.progress_ = np.zeros(n_runs)
         self._offsets = np.arange(n_runs) * n_tasks
+
+    @property
+    def follows_budget(self) -> bool:
+        """Whether the learning rate falls with the budget spent."""
+        return self.cooling > 0
+
+    def note_progress(self, progress: Floats) -> None:
+        """Take over how much of the budget is spent; where nobody tells, every step takes 1."""
+        self.progress_[:] = progress
 
     def step(self, chosen: Ints, *, active: Bools | None = None, worth: Floats | None = None) -> None:
         """Train on one batch in every run; see the formulas of the class."""
@@ -161,28 +178,37 @@ class LearningWorld(World):
             factor = _times(factor, self._reuse(self.counts_.ravel()[index] / constants.epoch[chosen]))
         if self.plateau > 0:
             factor = _times(factor, self._ready())
+        rate = self.rate() if self.cooling > 0 else None
+        if rate is not None:
+            factor = _times(factor, rate)
         if factor is not None:
             gain *= factor[:, None]
-        if active is None:
-            if constants.decay is not None:
-                self.experience_ *= constants.decay
-            self.counts_.ravel()[index] += 1.0
-        else:
+        if active is not None:
             gain *= active[:, None]
-            if constants.decay is not None:
-                self.experience_ *= np.where(active[:, None], constants.decay, 1.0)
-            self.counts_.ravel()[index] += active
+        if constants.decay is not None:
+            kept = constants.decay if rate is None else 1.0 - rate[:, None] * (1.0 - constants.decay)
+            self.experience_ *= kept if active is None else np.where(active[:, None], kept, 1.0)
         self.experience_ += gain
+        self.counts_.ravel()[index] += 1.0 if active is None else active
         if constants.interference is not None:
             pace = np.full(len(chosen), 1.0 / self.memory) if active is None else active / self.memory
+            if rate is not None:
+                pace *= rate
             self.recent_ *= 1.0 - pace[:, None]
             self.recent_.ravel()[index] += pace
+        if rate is not None:
+            self.progress_ += (1.0 if active is None else active) / self.budget
 
     def flow(self, shares: Floats, steps: float | Floats, worth: Floats | None = None) -> None:
         """Train for `steps` steps at once with the given shares of each task."""
         steps = np.reshape(steps, (-1, 1))
         constants, drawn = self._constants, shares * steps
         amount = drawn if worth is None else drawn * worth
+        turned = steps  # steps at a full learning rate that change as much
+        if self.cooling > 0:
+            rate = self.rate(steps[:, 0] / (2 * self.budget))[:, None]
+            amount, turned = amount * rate, steps * rate
+            self.progress_ += steps[:, 0] / self.budget
         if constants.repeats:
             amount = amount * self._reuse((self.counts_ + drawn / 2) / constants.epoch)
         gain = amount @ constants.columns
@@ -191,13 +217,13 @@ class LearningWorld(World):
         if self.plateau > 0:
             gain *= self._ready(steps[:, 0] / 2)[:, None]
         if constants.decay is not None:
-            self.experience_ *= constants.decay**steps
-            forgotten = (1.0 - constants.decay) * steps
-            kept = -np.expm1(steps * np.log(constants.decay)) / np.where(forgotten > 0, forgotten, 1.0)
+            self.experience_ *= constants.decay**turned
+            forgotten = (1.0 - constants.decay) * turned
+            kept = -np.expm1(turned * np.log(constants.decay)) / np.where(forgotten > 0, forgotten, 1.0)
             gain *= np.where(forgotten > 0, kept, 1.0)
         self.experience_ += gain
         self.counts_ += drawn
-        left = (1.0 - 1.0 / self.memory) ** steps
+        left = (1.0 - 1.0 / self.memory) ** turned
         self.recent_ += (1.0 - left) * (shares - self.recent_)
 
     def fade(self, keep: Floats, rows: Bools) -> None:
@@ -219,6 +245,8 @@ class LearningWorld(World):
         if self._constants.interference is not None:
             lost = self._constants.interference[which] * (1.0 - self._kept(self.recent_.ravel()[index]))
             learned = learned - np.maximum(learned, 0.0) * lost
+        if self._constants.heat is not None:
+            learned = learned - np.maximum(learned, 0.0) * self._constants.heat[which] * self.rate()
         return self._constants.irreducible[which] + self._constants.learnable[which] * (1.0 - learned)
 
     def train(
@@ -268,6 +296,8 @@ class LearningWorld(World):
             plateau=5.0,
             interference=0.3,
             memory=20.0,
+            cooling=0.9,
+            heat=0.1,
         )
 
     def _learned(self, rows: Ints | None) -> Floats:
@@ -277,10 +307,17 @@ class LearningWorld(World):
         if constants.interference is not None:
             recent = self.recent_ if rows is None else self.recent_[rows]
             learned = learned - np.maximum(learned, 0.0) * constants.interference * (1.0 - self._kept(recent))
+        if constants.heat is not None:
+            rate = self.rate() if rows is None else self.rate()[rows]
+            learned = learned - np.maximum(learned, 0.0) * constants.heat * rate[:, None]
         if constants.overfit is not None:
             epochs = (self.counts_ if rows is None else self.counts_[rows]) / constants.epoch
             learned = learned - constants.overfit * np.maximum(epochs - self.overfit_after, 0.0) ** 2
         return learned
+
+    def rate(self, ahead: float | Floats = 0.0) -> Floats:
+        """Learning rate of each run once `ahead` more of the budget is spent, as a fraction of the full one."""
+        return 1.0 - self.cooling * np.minimum(self.progress_ + ahead, 1.0)
 
     def _kept(self, recent: Floats) -> Floats:
         return recent * (1.0 + self.half_share) / (recent + self.half_share)
@@ -310,7 +347,7 @@ class LearningWorld(World):
                 out=np.ones_like(loss),
                 where=constants.learnable[chosen] > 0,
             )
-            found["success"] = np.clip(1.0 - share, 0.0, 1.0)
+            found["success"] = np.clip(constants.low[chosen] + constants.span[chosen] * (1.0 - share), 0.0, 1.0)
         if needs & {"gradient_norm", "gradient_alignment"}:
             own, _, alignment = self._descent()
             found.update(gradient_norm=own[rows, chosen], gradient_alignment=alignment[rows, chosen])
@@ -324,6 +361,8 @@ class LearningWorld(World):
             self._gate(slope)
         if self.plateau > 0:
             slope *= self._ready()[:, None]
+        if self.cooling > 0:
+            slope *= self.rate()[:, None]
         own = slope * constants.columns.diagonal()
         total, weighted = -own * (constants.weights > 0), np.zeros_like(own)
         for task in np.flatnonzero(constants.weights):  # not a matrix product, whose rounding depends on the runs

@@ -37,7 +37,8 @@ class Noisy(Wrapper):
     Every batch has its own luck: loss = truth + `batch_noise` z, the same z before and after its update and in
     `reference_loss`. What the update changed is seen through further noise, loss_after = loss - (fall + `gain_noise` /
     budget * z'), as the gradient of one batch says little about another. So `gain_noise` is in units of one loss unit
-    spread over the whole budget: 0.1 is mild, and 1 hides the progress of slow tasks.
+    spread over the whole budget: 0.1 is mild, and 1 hides the progress of slow tasks. An update also learns its own
+    batch by heart, noise and all: `loss_after` is lower by `memorised` * learning rate * loss, which helps no other.
 
     `success` gets the noise of a fraction among `batch_size` examples. `gradient_variance` becomes v = `gain_noise` /
     budget, the unit of the fall of a loss by one step, and so does what noise adds to `gradient_norm`;
@@ -50,7 +51,9 @@ class Noisy(Wrapper):
     Args:
         world: the world inside.
         batch_noise: standard deviation of the loss of a batch, not negative; for all tasks or for each.
-        gain_noise: see above, not negative.
+        gain_noise: see above, not negative; for all tasks or for each, but gradients take the mean.
+        memorised: fraction of the loss of its own batch that an update takes away at a full learning rate, beside what
+            it teaches, in [0, 1); for all tasks or for each.
         evaluation_noise: standard deviation of a held-out score by one batch, not negative; for all tasks or for each.
         cosine_noise: standard deviation of a measured cosine, not negative.
 
@@ -63,17 +66,19 @@ class Noisy(Wrapper):
     source = "our own"
 
     batch_noise: float | Sequence[float] | Floats = 0.1
-    gain_noise: float = 0.5
+    gain_noise: float | Sequence[float] | Floats = 0.5
     evaluation_noise: float | Sequence[float] | Floats = 0.02
     cosine_noise: float = 0.1
+    memorised: float | Sequence[float] | Floats = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._batch = per_task("batch_noise", self.batch_noise, self.n_tasks, low=0.0)
         self._evaluation = per_task("evaluation_noise", self.evaluation_noise, self.n_tasks, low=0.0)
-        check_number("gain_noise", self.gain_noise, low=0.0)
+        self._falls = per_task("gain_noise", self.gain_noise, self.n_tasks, low=0.0) / self.budget
+        self._memorised = per_task("memorised", self.memorised, self.n_tasks, low=0.0, high=1.0, high_open=True)
         check_number("cosine_noise", self.cosine_noise, low=0.0)
-        self._gain = self.gain_noise / self.budget
+        self._gain = float(self._falls.mean())
 
     def train(
         self,
@@ -88,6 +93,7 @@ class Noisy(Wrapper):
         """One step of the world inside, seen through noise."""
         which = self._probes(chosen, needs, streams, step)
         inner = needs | {"gradient_norm"} if "gradient_alignment" in needs else needs
+        heart = self._memorised[chosen] * self.world.rate() if self._memorised.any() else None
         found = self.world.train(chosen, inner, streams, step, active=active, worth=worth)
         for name, stream in _BATCH.items():
             if name in found:
@@ -95,7 +101,9 @@ class Noisy(Wrapper):
                 found[name] = found[name] + sd * streams.normal(NOISE + stream, step)
         for name, stream in _FALL.items():
             if name in found and self._gain > 0:
-                found[name] = found[name] + self._gain * streams.normal(NOISE + stream, step)
+                found[name] = found[name] + self._falls[which.get(name, chosen)] * streams.normal(NOISE + stream, step)
+        if heart is not None and {"loss", "loss_after"} <= found.keys():
+            found["loss_after"] = found["loss_after"] - heart * np.maximum(found["loss"], 0.0)
         if "success" in found:
             sd = np.sqrt(found["success"] * (1.0 - found["success"]) / self.batch_size)
             found["success"] = np.clip(found["success"] + sd * streams.normal(NOISE + _SUCCESS, step), 0.0, 1.0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..component import decode, encode
 from ..policies import policies
-from ..records import Floats
+from ..records import Floats, priorities
 from ..sim import simulate, suite, worlds
 from ..sim._base import World
 from ..sim.gap import LEAST_HEADROOM
@@ -169,6 +169,78 @@ def load_world(name: str, split: Split) -> World:
     return worlds.make(name) if ".py:" in name else suite.load(name, split=split)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldDescription:
+    """A world of the suite as it can be drawn.
+
+    Attributes:
+        name: such as `transfer/3`.
+        world: without state.
+        references: what policies are measured against.
+        progress: fractions of the budget, shape (n_points,).
+        scores: true scores there if every task evenly gets the same number of batches, shape (n_points, n_tasks).
+    """
+
+    name: str
+    world: World
+    references: References
+    progress: Floats
+    scores: Floats
+
+    @property
+    def family(self) -> str:
+        """The family that it belongs to."""
+        return self.name.partition("/")[0]
+
+    @property
+    def objective(self) -> Floats:
+        """Priority-weighted mean of the scores, shape (n_points,)."""
+        return self.scores @ priorities(self.world.tasks)
+
+    def as_data(self) -> dict[str, Any]:
+        """What machines may want to know."""
+        return {
+            "name": self.name,
+            "tasks": [task.name for task in self.world.tasks],
+            "budget": self.world.budget,
+            "uniform": self.objective[-1],
+            "best": self.references.best,
+            "verified": self.references.verified,
+            "method": self.references.method,
+            "best_shares": self.references.best_shares,
+            "progress": self.progress,
+            "objective": self.objective,
+        }
+
+
+def describe_worlds(names: Sequence[str], split: Split, *, n_points: int = 61) -> list[WorldDescription]:
+    """Worlds of the suite, with how they learn under uniform spending in divided batches.
+
+    Raises:
+        ValueError: a world is not of the suite.
+    """
+    found: list[WorldDescription] = []
+    for name in names:
+        world = suite.load(name, split=split)
+        world.reset(1)
+        shares = np.full((1, world.n_tasks), 1.0 / world.n_tasks)
+        steps = world.budget / float(world.costs.mean()) / (n_points - 1)
+        scores = [world.scores()[0]]
+        for _ in range(n_points - 1):
+            world.flow(shares, steps)
+            scores.append(world.scores()[0])
+        found.append(
+            WorldDescription(
+                name=name,
+                world=world.clone(),
+                references=suite_references(name, split),
+                progress=np.linspace(0.0, 1.0, n_points),
+                scores=np.array(scores),
+            )
+        )
+    return found
+
+
 def _signal_of(spec: str, given: Mapping[str, str]) -> str:
     policy = policies.make(spec)
     if "reward" not in policy.requires:
@@ -179,7 +251,7 @@ def _signal_of(spec: str, given: Mapping[str, str]) -> str:
 def work(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Do one job of a study; a function of a module, so that other processes can find it."""
     if spec["kind"] == "references":
-        found = _references(spec["world"], spec["split"])
+        found = load_references(spec["world"], spec["split"])
         return {"best": found.best, "fixed": found.fixed, "verified": bool(found.verified), "method": found.method}
     try:
         result = simulate(
@@ -204,7 +276,8 @@ def work(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _references(name: str, split: Split) -> References:
+def load_references(name: str, split: Split) -> References:
+    """What policies are measured against in a world of the suite, or of a user's own file."""
     return references(worlds.make(name)) if ".py:" in name else suite_references(name, split)
 
 
