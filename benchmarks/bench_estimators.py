@@ -6,6 +6,7 @@ Prints one line of JSON per figure.
     python benchmarks/bench_estimators.py speed --rounds 1000000 --resamples 1000 --obp v_obp/bin/python
     python benchmarks/bench_estimators.py stream --stream-rounds 100000000
     python benchmarks/bench_estimators.py coverage
+    python benchmarks/bench_estimators.py replayed                             targets that learn from the log
 
 `speed` compares estimates with 95 % bootstrap intervals in the same run if `--obp` or the variable OBP_PYTHON names
 an interpreter with Open Bandit Pipeline; `tests/estimators/make_obp_reference.py` says how to make one. On a busy
@@ -211,9 +212,41 @@ def coverage(n_logs):
             count(f"noise correlated by {correlation}, 1000 rounds", drawn, "snips", interval)
 
 
+def replayed(n_logs):
+    """Coverage where the target is a policy that learned from the log: the truth is what it would have earned there."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from apportion import Task
+    from apportion.off_policy import LogSource, Piece, make_target
+    from estimators.simulated_logs import KINDS, MEANS, logs, simulate
+
+    tasks = tuple(Task(name=name) for name in "abc")
+    for kind in KINDS:
+        for policy in ("epsilon_greedy(exploration=0.2)", "exp3s(gamma=0.2)"):
+            covered = {name: [] for name in ("ips", "snips", "dr")}
+            for log in logs(*simulate(kind, n_logs=n_logs, n_rounds=300, seed=205)):
+                piece = Piece(logged=log, examples=np.ones(log.n_rounds), known=log.step + 1)
+                source = LogSource(
+                    path=Path("simulated"),
+                    tasks=tasks,
+                    header={},
+                    n_rounds=log.n_rounds,
+                    whole=True,
+                    pieces=lambda piece=piece: iter([piece]),
+                    evaluations=list,
+                )
+                target = make_target(policy, source).probabilities(piece)
+                truth = float((target @ MEANS).mean())
+                for name, hits in covered.items():
+                    found = est.evaluate(log, target, estimator=name)
+                    hits.append(found.lower <= truth <= found.upper)
+            for name, hits in covered.items():
+                figure = {"case": f"{kind}, 300 rounds", "target": policy, "estimator": name, "logs": n_logs}
+                show(figure="coverage of replayed targets", **figure, coverage=round(float(np.mean(hits)), 4))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", choices=["speed", "stream", "coverage", "read"])
+    parser.add_argument("part", nargs="?", choices=["speed", "stream", "coverage", "replayed", "read"])
     parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=1_000_000)
     parser.add_argument("--tasks", type=int, default=10)
@@ -232,6 +265,8 @@ def main():
         stream(given.stream_rounds, given.folder)
     if given.part in (None, "coverage"):
         coverage(given.logs)
+    if given.part == "replayed":
+        replayed(given.logs)
 
 
 if __name__ == "__main__":

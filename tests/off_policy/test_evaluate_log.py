@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from apportion import Selector, Steps, Task
-from apportion.estimators import evaluate
+from apportion.estimators import by_task, diagnose, evaluate, learning_curve
 from apportion.log import read_log, write_npz, write_parquet
 from apportion.off_policy import evaluate_log, open_log
 from apportion.off_policy import sources as off_policy_sources
@@ -101,6 +101,31 @@ def test_several_estimators_are_ranked_each(log):
     for name in ("ips", "sndr"):
         values = [row.value for row in found.rows if row.estimator == name]
         assert values == sorted(values, reverse=True)
+
+
+def test_differences_from_the_logging_policy_are_paired(log):
+    rows = by_policy(evaluate_log(log))
+    logged = read_log(log).logged
+    paired = evaluate(logged, np.array([0.0, 1.0, 0.0]), baseline=logged.probabilities)
+    assert rows["task:b"].difference.lower == paired.lower > 0
+    assert rows["task:a"].difference.upper < 0
+    assert rows["logging policy"].difference is None
+    bounded = evaluate_log(log, ["uniform"], estimators=["ips"], interval="betting", reward_range=(-1.0, 2.0))
+    assert by_policy(bounded)["uniform"].difference is None
+
+
+def test_the_reward_model_is_the_one_asked_for(log):
+    logged = read_log(log).logged
+    target = np.full(3, 1 / 3)
+    for model, predictions in (("past", by_task(logged, folds="past")), ("learning_curve", learning_curve(logged))):
+        row = by_policy(evaluate_log(log, ["uniform"], estimators=["dr"], model=model))["uniform"]
+        assert (
+            row.estimate.value == evaluate(logged, target, estimator="dr", options={"predictions": predictions}).value
+        )
+        assert row.diagnostics.model_slope == diagnose(logged, target, predictions=predictions).model_slope
+        assert f"reward model {model}" in row.estimate.signature
+    with pytest.raises(ValueError, match="`model` must be one of by_task, learning_curve, past"):
+        evaluate_log(log, model="forest")
 
 
 def test_drift_brings_the_warning_about_whole_runs(tmp_path):

@@ -44,6 +44,9 @@ def evaluate(
     reward_range: str = typer.Option(
         "", help="LOW,HIGH: bounds of all rewards that could have been; intervals that hold at every n need them."
     ),
+    reward_model: str = typer.Option(
+        "by_task", help="For dr and its kin: by_task, past (for logs of policies that learned) or learning_curve."
+    ),
     option: list[str] = typer.Option(
         [], "--option", help="A further argument of the estimator, as NAME=VALUE, such as clip=20; may be repeated."
     ),
@@ -75,6 +78,7 @@ def evaluate(
                 interval=interval,
                 confidence=confidence,
                 reward_range=_range(reward_range),
+                model=reward_model,
                 options=dict(_option(text) for text in option),
                 restrict=restrict,
                 progress=lambda done, total: bar.update(shown, completed=done, total=total),
@@ -137,7 +141,8 @@ def print_evaluation(found: LogEvaluation, notes: list[str]) -> None:
     console.print(made["meaning"], markup=False)
     console.print(
         "reward: per step; ESS: effective sample size; largest: importance weight of one round; drift: reward of the "
-        "second half of the run minus that of the first.",
+        "second half of the run minus that of the first; above, below logging: by an interval of the paired difference "
+        "that excludes 0.",
         markup=False,
         style="dim",
     )
@@ -151,6 +156,10 @@ def _cells(row: PolicyRow) -> tuple[str, ...]:
     estimate, looked = row.estimate, row.diagnostics
     words = [row.kind] if row.kind == "replayed" else []
     words += ["best in sample"] if row.in_sample else []
+    if row.difference is not None:
+        words += (
+            ["above logging"] if row.difference.lower > 0 else ["below logging"] if row.difference.upper < 0 else []
+        )
     words += list(looked.findings())
     return (
         row.policy,

@@ -3,13 +3,14 @@
 `apportion.estimators` does the arithmetic on arrays; this room brings logs and policies to it.
 """
 
-from .ranking import LogEvaluation, PolicyRow, evaluate_log
+from .ranking import MODELS, LogEvaluation, PolicyRow, evaluate_log
 from .sources import LogSource, Piece, open_log
 from .targets import ALONE, LOGGING, FixedTarget, LoggingTarget, ReplayedTarget, Target, default_targets, make_target
 
 __all__ = [
     "ALONE",
     "LOGGING",
+    "MODELS",
     "FixedTarget",
     "LogEvaluation",
     "LogSource",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,14 +14,17 @@ import numpy as np
 from .._check import check_choice
 from ..errors import OverlapError
 from ..estimators import (
+    ASYMPTOTIC,
     ESTIMATORS,
     INTERVALS,
     STREAMED,
     STREAMED_INTERVALS,
     Diagnostics,
     StreamedEvaluation,
+    by_task,
     diagnose,
     evaluate,
+    learning_curve,
     restrict_to_overlap,
 )
 from ..records import Estimate, Floats, Logged
@@ -34,6 +38,14 @@ MEANING = (
 """What every figure here is, in words."""
 
 
+MODELS: Mapping[str, Callable[[Logged], Floats]] = {
+    "by_task": by_task,
+    "past": partial(by_task, folds="past"),
+    "learning_curve": learning_curve,
+}
+"""Reward models for the estimators that take one: means of the tasks, cross-fitted or of the past alone, or a curve."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRow:
     """One policy on the log.
@@ -44,6 +56,8 @@ class PolicyRow:
             would have drawn from at each step, having learned from the logged past).
         estimator: name.
         estimate: value, interval, effective sample size, largest importance weight, signature; None where refused.
+        difference: how much more than the logging policy, paired by round, with its interval; None where the log is
+            streamed, the interval is not for differences, or for the logging policy itself.
         diagnostics: what to look at beside the estimate; None where refused.
         refused: why there is no estimate, or nothing.
         in_sample: the best of the tasks drawn alone, and so the best of all fixed mixtures: found on these very rounds,
@@ -54,6 +68,7 @@ class PolicyRow:
     kind: str
     estimator: str
     estimate: Estimate | None
+    difference: Estimate | None
     diagnostics: Diagnostics | None
     refused: str
     in_sample: bool
@@ -87,7 +102,9 @@ class LogEvaluation:
             figures = {} if row.estimate is None else asdict(row.estimate)
             looked = {} if row.diagnostics is None else asdict(row.diagnostics)
             said = [] if row.diagnostics is None else row.diagnostics.warnings()
-            rows.append({**found, "in_sample": row.in_sample, **figures, "diagnostics": looked, "warnings": said})
+            paired = None if row.difference is None else asdict(row.difference)
+            more = {"in_sample": row.in_sample, "difference_from_logging": paired}
+            rows.append({**found, **more, **figures, "diagnostics": looked, "warnings": said})
         return {**self.signature, "rows": rows, "warnings": list(self.warnings)}
 
 
@@ -99,6 +116,7 @@ def evaluate_log(
     interval: str = "normal",
     confidence: float = 0.95,
     reward_range: tuple[float, float] | None = None,
+    model: str = "by_task",
     options: Mapping[str, Any] | None = None,
     restrict: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -118,6 +136,7 @@ def evaluate_log(
         interval: a name from `apportion.estimators.INTERVALS`.
         confidence: of the intervals, in (0, 1).
         reward_range: bounds of all rewards that could have been; the bounded intervals need them.
+        model: a name from `MODELS`, for estimators that take a reward model; a stream has its own, the means so far.
         options: further arguments of the estimators, by name.
         restrict: leave out, in each round, the tasks that the log could not draw there, and scale the rest up; that is
             another question. Otherwise a policy that needs such tasks is refused.
@@ -132,12 +151,13 @@ def evaluate_log(
     for name in estimators:
         check_choice("estimator", name, ESTIMATORS)
     check_choice("interval", interval, INTERVALS)
+    check_choice("model", model, MODELS)
     source = open_log(path)
     if not source.whole:
         _check_streamed(source, estimators, interval)
     named = [make_target(spec, source) for spec in dict.fromkeys(policies)] or default_targets(source)
     settings = {"interval": interval, "confidence": confidence, "reward_range": reward_range, "options": options}
-    runner = _Runner(source, [LoggingTarget(), *named], estimators, settings, restrict, progress)
+    runner = _Runner(source, [LoggingTarget(), *named], estimators, settings, model, restrict, progress)
     rows = runner.whole() if source.whole else runner.streamed()
     if all(row.estimate is not None and row.estimate.n_rounds == 0 for row in rows if row.kind == "logging"):
         raise ValueError(
@@ -157,6 +177,7 @@ def evaluate_log(
         "estimators": list(estimators),
         "interval": interval,
         "confidence": confidence,
+        "reward_model": model if source.whole else "past chunks",
         "restricted_to_overlap": restrict,
     }
     return LogEvaluation(rows=ranked, warnings=_warnings(ranked, restrict), signature=signature)
@@ -172,6 +193,9 @@ def _check_streamed(source: LogSource, estimators: Sequence[str], interval: str)
                 )
 
 
+_Found = tuple[Estimate, Estimate | None, Diagnostics]
+
+
 class _Runner:
     """Computes all rows of a log, whole or piece by piece."""
 
@@ -181,11 +205,13 @@ class _Runner:
         targets: Sequence[Target],
         estimators: Sequence[str],
         settings: Mapping[str, Any],
+        model: str,
         restrict: bool,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self.source, self.targets, self.estimators, self.settings = source, targets, estimators, settings
-        self._restrict, self._progress = restrict, progress
+        self._model, self._restrict, self._progress = model, restrict, progress
+        self._predictions: Floats | None = None
         self._done, self._all = 0, source.n_rounds * len(targets)
 
     def whole(self) -> list[PolicyRow]:
@@ -224,22 +250,34 @@ class _Runner:
             self._progress(self._done, self._all)
         return chances
 
-    def _at_once(self, piece: Piece, chances: Floats, target: Target, name: str) -> tuple[Estimate, Diagnostics]:
-        logged: Logged = piece.logged
+    def _at_once(self, piece: Piece, chances: Floats, target: Target, name: str) -> _Found:
+        logged = piece.logged
         given = {key: value for key, value in self.settings.items() if key != "options"}
-        options = self.settings["options"]
-        estimate = evaluate(
-            logged, chances, estimator=name, options=options, signature=self._signature(target), **given
-        )
-        return estimate, diagnose(logged, chances)
+        options, predictions, signature = dict(self.settings["options"] or {}), None, self._signature(target)
+        if "predictions" in inspect.signature(ESTIMATORS[name]).parameters:
+            predictions = options["predictions"] = self._predicted(logged)
+            signature += f"; reward model {self._model}"
+        given |= {"estimator": name, "options": options, "signature": signature}
+        difference = None
+        if self.settings["interval"] in ASYMPTOTIC and target.kind != "logging":
+            difference = evaluate(logged, chances, baseline=logged.probabilities, **given)
+        return evaluate(logged, chances, **given), difference, diagnose(logged, chances, predictions=predictions)
+
+    def _predicted(self, logged: Logged) -> Floats:
+        """Predictions of the reward model, the same for all targets, shape (n_rounds, n_tasks)."""
+        if self._predictions is None:
+            known = np.isfinite(logged.reward)
+            self._predictions = np.zeros(logged.probabilities.shape)
+            self._predictions[known] = MODELS[self._model](logged.rows(known))
+        return self._predictions
 
     def _signature(self, target: Target) -> str:
         return f"policy {target.label} ({target.kind}); log {self.source.fingerprint}"
 
-    def _row(self, target: Target, name: str, compute: Callable[[], tuple[Estimate, Diagnostics]]) -> PolicyRow:
-        refused, estimate, diagnostics = "", None, None
+    def _row(self, target: Target, name: str, compute: Callable[[], _Found]) -> PolicyRow:
+        refused, estimate, difference, diagnostics = "", None, None, None
         try:
-            estimate, diagnostics = compute()
+            estimate, difference, diagnostics = compute()
         except OverlapError as error:
             refused = str(error)
         return PolicyRow(
@@ -247,14 +285,15 @@ class _Runner:
             kind=target.kind,
             estimator=name,
             estimate=estimate,
+            difference=difference,
             diagnostics=diagnostics,
             refused=refused,
             in_sample=False,
         )
 
 
-def _of_stream(found: StreamedEvaluation) -> tuple[Estimate, Diagnostics]:
-    return found.estimate(), found.diagnostics()
+def _of_stream(found: StreamedEvaluation) -> _Found:
+    return found.estimate(), None, found.diagnostics()
 
 
 def _ranked(rows: Sequence[PolicyRow]) -> list[PolicyRow]:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -214,7 +214,7 @@ def _npz(path: Path) -> LogSource:
         if size > MOST_BYTES:
             raise LogFormatError(f"'{path}' unpacks to {size:,} bytes: export it as Parquet, which is streamed.")
         with np.load(path, allow_pickle=False) as arrays:
-            feedback: dict[str, Any] = {name: cast("Any", arrays[name]) for name in arrays.files}
+            feedback: dict[str, Any] = {name: arrays[name] for name in arrays.files}
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, KeyError, MemoryError) as error:
         if isinstance(error, LogFormatError):
             raise
