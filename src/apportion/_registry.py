@@ -157,13 +157,21 @@ class Registry(Generic[C]):
 
     def _construct(self, name: str, params: dict[str, Any]) -> C:
         cls = self.find(name)
-        known = list(inspect.signature(cls).parameters)
+        signature = inspect.signature(cls).parameters
+        known = list(signature)
         for key in params:
             if key not in known:
                 raise ValueError(
                     f"{self.kind} {name!r} has no parameter {key!r}{nearest(key, known)}; "
                     f"it has {', '.join(known) or 'none'}."
                 )
+        missing = [key for key, item in signature.items() if item.default is item.empty and key not in params]
+        if missing:
+            shown = ", ".join(f"{key}=..." for key in missing)
+            raise ValueError(
+                f"{self.kind} {name!r} does not work without parameters: write `{name}({shown})`, see "
+                f"`help({cls.__module__}.{cls.__qualname__})`."
+            )
         try:
             return cls(**params)
         except TypeError as error:

@@ -44,12 +44,14 @@ class Plan:
         tasks: one entry each.
         decisions: expected number in all.
         evaluation_cost: budget that the evaluations will use.
+        reference_cost: budget on which a reference model will be trained first; 0 for none.
         adapts: whether the policy changes its shares with what it learns, so that the shares are only its start.
     """
 
     tasks: tuple[PlannedTask, ...]
     decisions: float
     evaluation_cost: float
+    reference_cost: float
     adapts: bool
 
 
@@ -60,6 +62,7 @@ def make_plan(
     costs: Mapping[str, float],
     evaluation_cost: float = 0.0,
     evaluate_every: float | None = None,
+    reference_cost: float = 0.0,
     exhaustible: bool = False,
 ) -> Plan:
     """Follow a selector's policy through its budget without feedback, in expectation; nothing is drawn or changed.
@@ -70,6 +73,7 @@ def make_plan(
         costs: of one batch of each task, in the unit of the budget, above 0.
         evaluation_cost: of one evaluation of all tasks, in the unit of the budget.
         evaluate_every: budget between two evaluations; None for none.
+        reference_cost: budget on which a reference model will be trained first.
         exhaustible: whether a task is drawn no more once its data were seen once (`renormalize`).
 
     Raises:
@@ -88,11 +92,13 @@ def make_plan(
                 f"one evaluation costs {evaluation_cost:g} {selector.budget.unit}, the whole budget is {budget:g}: "
                 f"raise the budget, or evaluate on fewer examples."
             )
-    charged = 0.0 if evaluate_every is None else min(evaluation_cost * np.floor(budget / evaluate_every), budget)
+    check_number("reference_cost", reference_cost, low=0.0)
+    left = budget - reference_cost
+    charged = 0.0 if evaluate_every is None else min(evaluation_cost * np.floor(left / evaluate_every), left)
     batch = np.array([batch_sizes[name] for name in names])
     cost = np.array([costs[name] for name in names])
     sizes = np.array([np.nan if task.size is None else float(task.size) for task in selector.tasks])
-    counts = _expected_counts(selector, batch, cost, budget - charged, sizes if exhaustible else None)
+    counts = _expected_counts(selector, batch, cost, left - charged, sizes if exhaustible else None)
     total = max(float(counts.sum()), 1e-300)
     adapts = bool(selector.policy.requires)
     tasks = tuple(
@@ -106,7 +112,13 @@ def make_plan(
         )
         for index, name in enumerate(names)
     )
-    return Plan(tasks=tasks, decisions=float(counts.sum()), evaluation_cost=float(charged), adapts=adapts)
+    return Plan(
+        tasks=tasks,
+        decisions=float(counts.sum()),
+        evaluation_cost=float(charged),
+        reference_cost=reference_cost,
+        adapts=adapts,
+    )
 
 
 def _expected_counts(selector: Selector, batch: Floats, cost: Floats, budget: float, sizes: Floats | None) -> Floats:

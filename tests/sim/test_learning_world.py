@@ -175,7 +175,7 @@ def test_stand_ins_for_gradients_are_falls_of_losses_by_one_more_batch():
     made = LearningWorld(tasks=tasks, budget=100, scale=(3e4, 1e4, 2e4), transfer=matrix, learnable=(1.0, 2.0, 0.5))
     made.reset(1)
     draw(made, 0, 1, 2, 2)
-    names = frozenset({"gradient_norm", "gradient_alignment", "gradient_inner", "gradient_variance"})
+    names = made.evaluation_provides
     _, measured = made.evaluate(names, None, 0)
     before = made.losses()[0]
     falls = np.empty((3, 3))
@@ -191,6 +191,8 @@ def test_stand_ins_for_gradients_are_falls_of_losses_by_one_more_batch():
     cosine = whole / np.sqrt(falls.diagonal() * (whole @ weights))
     assert measured["gradient_alignment"][0] == pytest.approx(np.clip(cosine, -1, 1), rel=1e-3)
     assert (measured["gradient_variance"] == 0).all()
+    assert measured["trial_gain"][0] == pytest.approx(whole, rel=1e-3)
+    assert (measured["reference_loss"] == 0.3).all()
 
 
 @pytest.mark.parametrize(

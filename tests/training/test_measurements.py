@@ -1,5 +1,6 @@
 """What the trainer measures, against a loop written out by hand."""
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from apportion.log import read_log
 from apportion.policies import Mixture, Policy
 from apportion.signals import Signal
 from apportion.signals._base import MEASUREMENTS
-from apportion.training import Settings, TaskSource, make_model
+from apportion.training import Callback, Settings, TaskSource, make_model
 from apportion.training.held_out import subsample
 from apportion.training.probes import MEASURABLE
 from training.workloads import dropping_encoder, part, small, trainer
@@ -214,7 +215,6 @@ def test_only_what_is_asked_for_is_measured(tmp_path):
     [
         (["advantage"], {}, "'advantage', which this training loop cannot measure"),
         (["entropy"], {}, "the regression 'c.d' does not have"),
-        (["reference_loss"], {}, "give the trainer a `reference` model"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is_spent(names, options, message):
@@ -284,7 +284,9 @@ def test_policies_get_the_held_out_measurements_they_ask_for():
     batches = [[gradient(task, passes.probe("evaluation", index, task)) for index in range(n)] for task in range(3)]
     means = [torch.stack(found).mean(0) for found in batches]
     numbers = [subsample(p.name, "", 30, 16) for p in parts]
-    held_out = sum(gradient(task, p.validation[""].take(numbers[task])) / 3 for task, p in enumerate(parts))
+    held_out = sum(
+        gradient(task, passes.probe("held out", 0, task, p.validation[""])) / 3 for task, p in enumerate(parts)
+    )
     for task, part_ in enumerate(parts):
         variance = torch.stack(batches[task]).var(0, correction=1).sum()
         expected = {
@@ -296,15 +298,59 @@ def test_policies_get_the_held_out_measurements_they_ask_for():
         }
         for name, value in expected.items():
             assert seen[name][0, task] == pytest.approx(float(value), rel=1e-3, abs=1e-6), name
-    # Forward passes over 48 examples in batches of 8; 4 gradients for each of 3 tasks; a held-out gradient of 48.
-    assert result.evaluations[0].cost == pytest.approx(2 + 12 + 6)
+    # Forward passes over 48 examples in batches of 8; 4 gradients for each of 3 tasks; 3 held-out gradients.
+    assert result.evaluations[0].cost == pytest.approx(2 + 12 + 3)
 
 
 def test_unknown_held_out_measurements_are_refused():
     with pytest.raises(ValueError, match=r"needs `evaluation.magic`, which this training loop cannot measure"):
         trainer(policy=observes("evaluation.magic"))
-    with pytest.raises(ValueError, match="give the trainer a `reference` model"):
-        trainer(policy=observes("evaluation.reference_loss"))
+
+
+def test_trial_updates_say_what_each_task_would_do_and_leave_no_trace():
+    """Against updates written out on a copy, in the middle of a run, when the optimizer has a state."""
+    policy = observes("evaluation.trial_gain")
+    settings = Settings(evaluation_size=16, schedule="constant", evaluate_every=20)
+    made = trainer(budget=Steps(60), policy=policy, settings=settings)
+    result = made.run()
+    # 2 forward; 3 trial updates; the objective on 3 batches before and after each of them.
+    assert result.evaluations[0].cost == pytest.approx(2 + 3 + 3 * 4 / 3)
+    assert len(policy.seen) == 3
+
+    other = trainer(budget=Steps(60), policy=observes("evaluations"), settings=settings)
+    seen = []
+
+    class Repeat(Callback):
+        def evaluated(self, trainer, result):
+            number, model = len(seen), copy.deepcopy(trainer.model)
+            parts, passes = trainer.taskset.parts, trainer.passes
+
+            def objective(model):
+                batches = [passes.probe("held out", number, task, p.validation[""]) for task, p in enumerate(parts)]
+                return sum(passes.measure(task, batch, model) / 3 for task, batch in enumerate(batches))
+
+            gains = []
+            for task in range(3):
+                trial = copy.deepcopy(model)
+                optimizer = torch.optim.AdamW(trial.parameters(), lr=1e-2, weight_decay=0.01)
+                if trainer.optimizer.state:
+                    pairs = zip(trial.parameters(), trainer.model.parameters(), strict=True)
+                    optimizer.state.update(
+                        (own, copy.deepcopy(trainer.optimizer.state[theirs])) for own, theirs in pairs
+                    )
+                batch = passes.probe("trial", number, task)
+                passes.loss(task, batch, trial(task, batch.inputs)).backward()
+                optimizer.step()
+                gains.append(objective(model) - objective(trial))
+            seen.append(gains)
+
+    other.callbacks = (Repeat(),)
+    other.evaluations.cost = result.evaluations[0].cost  # so that both spend alike
+    other.run()
+    for evaluation, expected in zip(policy.seen, seen, strict=True):
+        np.testing.assert_allclose(evaluation.measured["trial_gain"][0], expected, rtol=1e-3, atol=1e-6)
+    for first, second in zip(made.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(first, second)
 
 
 def test_undefined_metrics_are_reported_and_not_told():

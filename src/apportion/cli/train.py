@@ -83,6 +83,11 @@ def print_plan(config: Config, trainer: Trainer) -> None:
     lines.append(
         charged if trainer.evaluations.are_charged else "evaluations are free: neither policy nor signal uses them"
     )
+    if plan.reference_cost:
+        lines.append(
+            f"a reference model is trained first, by equal shares, on {plan.reference_cost:,.4g} "
+            f"{selector.budget.unit} of it; `training.reference` names one that is there"
+        )
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
     rows = [

@@ -29,8 +29,9 @@ class L1AMtrl(Policy):
                     exploration every stretch between evaluations gives the extra share `focus` to one task in turn (by
                     name), so that the stretches differ.
         features    features and target are `Task.features`, so v is known; the target gets `own` of the budget.
-        evaluation  the loop measures `evaluation.relevance`, for example from the heads on a shared representation:
-                    |v_i| for w_target = sum_i v_i w_i, as in the paper. The last value before the end of exploration.
+        evaluation  a loop of yours hands in `relevance` with its evaluations, for example from heads of one shape on a
+                    shared representation: |v_i| for w_target = sum_i v_i w_i, as in the paper. The last value before
+                    the end of exploration. `apportion train`, whose heads differ in shape, has none.
 
     The paper counts samples out; here they are drawn, so that every decision has a propensity. Its parameters are those
     of linear heads on a shared representation, and how it sets l and counts costs could not be checked: the fraction

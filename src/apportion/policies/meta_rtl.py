@@ -25,7 +25,7 @@ class MetaRtl(Policy):
     b being a running mean of the rewards before. The first learns from real updates: the reward must be the gain of the
     target (signal `target_gain`). The second is closer to the paper and needs `evaluation.trial_gain`: for
     every task, the decrease of the held-out loss of the objective by a trial update that is then undone, the
-    counterfactual "what if I had trained on this one".
+    counterfactual "what if I had trained on this one"; training and simulation provide it and charge it.
 
     It is a stand-in for Meta-RTL, which draws weights from an LSTM trained by REINFORCE and mixes the trial updates by
     them: here the logits themselves are the memory, scaling and exploration are ours. Trials cost one update and one

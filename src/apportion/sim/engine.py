@@ -197,9 +197,7 @@ class _Runs:
         forwards = sum(EXTRA_FORWARDS.get(name, 0) for name in self._needs)
         self._prices: Floats = world.costs * (1.0 + forward_cost * forwards)
         self._price = float(self._prices[0]) if np.ptp(self._prices) == 0 else None
-        self._evaluation_price = (
-            world.evaluation_cost * forward_cost / FORWARD_COST * (3.0 if self._evaluated - {"loss"} else 1.0)
-        )
+        self._evaluation_price = world.evaluation_cost * forward_cost / FORWARD_COST * self._passes()
         self._lower, self._upper = constraints.bounds(world.tasks)
         self._bounded = bool((self._lower > 0).any() or (self._upper < 1).any())
         sizes = np.array([np.inf if task.size is None else task.size for task in world.tasks], dtype=np.float64)
@@ -241,6 +239,16 @@ class _Runs:
                 told = self._most
                 progress(min(told / context.budget, 1.0))
         look.end(context.counts)
+
+    def _passes(self) -> float:
+        """Forward passes that an evaluation is worth: a gradient or an update is worth three."""
+        extra = self._evaluated - {"loss"}
+        passes = 3.0 if extra - {"reference_loss", "trial_gain"} else 1.0
+        if "reference_loss" in extra:
+            passes += 1.0
+        if "trial_gain" in extra:  # an update of every task, and the objective before and after each of them
+            passes += 4.0 + self.world.n_tasks
+        return passes
 
     def _checked(self, requires: frozenset[str]) -> frozenset[str]:
         world = self.world

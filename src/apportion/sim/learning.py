@@ -51,11 +51,13 @@ class LearningWorld(World):
 
     Further measurements are stand-ins, derived from the curves: `entropy` is the training loss (a calibrated model's
     mean entropy is its expected cross-entropy); `success` is the score that belongs to the training loss, clipped to
-    [0, 1]; `reference_loss` is the irreducible loss. For gradients, a step is taken as plain descent, where the fall of
+    [0, 1]; `reference_loss` is the irreducible loss, as of a model that has learned all it can, which nobody is charged
+    for. For gradients, a step is taken as plain descent, where the fall of
     loss j by a step on task a is the inner product of their gradients: `gradient_norm` (squared) is the fall of a
     task's own loss by one more batch of it, and `gradient_alignment` = D_a / sqrt(own_a * sum_b w_b D_b) with D_a the
     fall of the priority-weighted loss by one more batch of a; at evaluations, `gradient_inner` is the fall of the other
-    tasks' losses together, auxiliary tasks left out. `gradient_variance` is 0 without noise. There is no `advantage`.
+    tasks' losses together, auxiliary tasks left out, and `trial_gain` that of the priority-weighted loss.
+    `gradient_variance` is 0 without noise. There is no `advantage`.
 
     Args:
         tasks: with sizes in examples where repetition matters.
@@ -103,7 +105,15 @@ class LearningWorld(World):
     source = "our own; repetition after Muennighoff et al. 2023, arXiv 2305.16264"
     provides = BASIC | {"entropy", "success", "reference_loss", "gradient_norm", "gradient_alignment"}
     evaluation_provides = frozenset(
-        {"loss", "gradient_norm", "gradient_inner", "gradient_alignment", "gradient_variance"}
+        {
+            "loss",
+            "gradient_norm",
+            "gradient_inner",
+            "gradient_alignment",
+            "gradient_variance",
+            "reference_loss",
+            "trial_gain",
+        }
     )
 
     tasks: Sequence[Task]  # type: ignore[assignment]
@@ -266,10 +276,12 @@ class LearningWorld(World):
     def evaluate(self, needs: frozenset[str], streams: Streams, index: int) -> tuple[Floats, dict[str, Floats]]:
         """True scores and losses, and the stand-ins for gradients of every task."""
         scores, measured = super().evaluate(needs, streams, index)
-        if needs & self.evaluation_provides - {"loss"}:
-            own, inner, alignment = self._descent()
+        if "reference_loss" in needs:
+            measured["reference_loss"] = np.repeat(self._constants.irreducible[None], len(scores), axis=0)
+        if needs & self.evaluation_provides - {"loss", "reference_loss"}:
+            own, inner, alignment, gain = self._descent()
             gradients = {"gradient_norm": own, "gradient_inner": inner, "gradient_alignment": alignment}
-            gradients["gradient_variance"] = np.zeros_like(own)
+            gradients |= {"gradient_variance": np.zeros_like(own), "trial_gain": gain}
             measured.update((name, value) for name, value in gradients.items() if name in needs)
         return scores, measured
 
@@ -349,12 +361,12 @@ class LearningWorld(World):
             )
             found["success"] = np.clip(constants.low[chosen] + constants.span[chosen] * (1.0 - share), 0.0, 1.0)
         if needs & {"gradient_norm", "gradient_alignment"}:
-            own, _, alignment = self._descent()
+            own, _, alignment, _ = self._descent()
             found.update(gradient_norm=own[rows, chosen], gradient_alignment=alignment[rows, chosen])
         return {name: value for name, value in found.items() if name in needs}
 
-    def _descent(self) -> tuple[Floats, Floats, Floats]:
-        """Falls of the loss of a task, of the others and of the objective's (as a cosine) by one more batch of each."""
+    def _descent(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Falls of the loss of a task, of the others, of the objective's as a cosine and as is, by one more batch."""
         constants = self._constants
         slope = constants.learnable * constants.curves.slope(self.experience_)
         if constants.levels.size:
@@ -371,7 +383,7 @@ class LearningWorld(World):
             weighted += constants.weights[task] * fall
         square = own * np.maximum((weighted * constants.weights).sum(axis=1, keepdims=True), 0.0)
         cosine = np.divide(weighted, np.sqrt(square), out=np.zeros_like(own), where=square > 0)
-        return own, total, np.clip(cosine, -1.0, 1.0)
+        return own, total, np.clip(cosine, -1.0, 1.0), weighted
 
 
 _FURTHER = frozenset({"entropy", "success", "reference_loss", "gradient_norm", "gradient_alignment"})

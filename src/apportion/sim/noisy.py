@@ -43,7 +43,7 @@ class Noisy(Wrapper):
     `success` gets the noise of a fraction among `batch_size` examples. `gradient_variance` becomes v = `gain_noise` /
     budget, the unit of the fall of a loss by one step, and so does what noise adds to `gradient_norm`;
     `gradient_alignment` shrinks by the factor sqrt(norm / (norm + v)) and gets noise of the standard deviation
-    `cosine_noise`, and `gradient_inner` noise of the standard deviation v.
+    `cosine_noise`, and `gradient_inner` and `trial_gain` noise of the standard deviation v.
 
     Held-out scores and losses get noise of the standard deviation `evaluation_noise` / sqrt(batches looked at), with
     one z for the score and, with the other sign, the loss of a task.
@@ -125,8 +125,9 @@ class Noisy(Wrapper):
             measured["gradient_alignment"] = self._cosine(
                 measured["gradient_alignment"], measured["gradient_norm"], z[:, self.n_tasks : 2 * self.n_tasks]
             )
-        if "gradient_inner" in measured:
-            measured["gradient_inner"] = measured["gradient_inner"] + self._gain * z[:, 2 * self.n_tasks :]
+        for name in ("gradient_inner", "trial_gain"):
+            if name in measured:
+                measured[name] = measured[name] + self._gain * z[:, 2 * self.n_tasks :]
         for name in ("gradient_norm", "gradient_variance"):
             if name in measured:
                 measured[name] = measured[name] + self._gain

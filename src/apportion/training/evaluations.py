@@ -8,7 +8,7 @@ from typing import Any
 
 from ..loader import TaskLoader
 from .costs import Meter
-from .held_out import GRADIENTS, MEASURABLE, EvaluationResult, HeldOut
+from .held_out import MEASURABLE, EvaluationResult, HeldOut
 from .probes import check_finite
 from .processes import Processes
 from .result import evaluation_from_dict, evaluation_to_dict
@@ -49,8 +49,6 @@ class Evaluations:
                 f"the policy needs `evaluation.{name}`, which this training loop cannot measure: it measures "
                 f"{', '.join(sorted(MEASURABLE))}."
             )
-        if "reference_loss" in self._wanted and not held_out.has_reference:
-            raise ValueError("the policy needs `evaluation.reference_loss`: give the trainer a `reference` model.")
         deferred = selector.signal is not None and selector.signal.is_deferred
         asked = bool(self._wanted) or "evaluations" in selector.requires or deferred
         self.are_charged: bool = asked if settings.charge_evaluations is None else settings.charge_evaluations
@@ -68,11 +66,15 @@ class Evaluations:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for the next one."""
-        return self._loader.selector.spent >= self.next
+        """Whether it is time for the next one, and the budget has something left to train on after it."""
+        selector = self._loader.selector
+        return self.next <= selector.spent < selector.budget.amount - self.cost
 
-    def evaluate(self) -> EvaluationResult:
+    def evaluate(self, extra: float = 0.0) -> EvaluationResult:
         """Evaluate all tasks and tell the selector.
+
+        Args:
+            extra: budget that was used before it and is charged with it.
 
         Raises:
             FloatingPointError: a held-out loss or score is NaN or infinite, apart from undefined metrics.
@@ -92,6 +94,7 @@ class Evaluations:
         if self.are_charged and self._meter.unit == "seconds":
             cost = self._processes.sum_values([elapsed])[0] / self._processes.world
         scores = {name: None if math.isnan(item.score) else item.score for name, item in found.items()}
+        cost += extra
         self._loader.evaluate(scores, measured=measured, cost=cost)
         self.next = selector.spent + self.every
         result = EvaluationResult(step=selector.step, spent=spent, cost=cost, tasks=found, measured=measured)
@@ -108,10 +111,7 @@ class Evaluations:
         self.next = float(state["next"])
 
     def _cost(self) -> float:
-        passes = 2 if "reference_loss" in self._wanted else 1
-        forward = passes * self._meter.evaluation(self._held_out.sample)
-        if not self._wanted & GRADIENTS:
-            return forward
-        return forward + sum(
-            self._meter.work(task, size, tokens) for task, size, tokens in self._held_out.gradient_work(self._wanted)
+        trained = self._held_out.gradient_work(self._wanted)
+        return self._meter.evaluation(self._held_out.forward_work(self._wanted)) + sum(
+            self._meter.work(task, batch.size, batch.tokens) for task, batch in trained
         )

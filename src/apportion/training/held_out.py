@@ -18,11 +18,12 @@ from .model import MultitaskModel
 from .passes import Passes
 from .probes import cosine
 from .taskset import TaskData, objective
+from .trials import Weighted, trial_gains
 
 GRADIENTS: frozenset[str] = frozenset({"gradient_norm", "gradient_variance", "gradient_alignment", "gradient_inner"})
 """Held-out measurements that need gradients."""
 
-MEASURABLE: frozenset[str] = GRADIENTS | {"loss", "reference_loss"}
+MEASURABLE: frozenset[str] = GRADIENTS | {"loss", "reference_loss", "trial_gain"}
 """What a policy may ask for as `evaluation.NAME`."""
 
 
@@ -81,11 +82,20 @@ class HeldOut:
         passes: through the model.
         size: examples per set in the subsample; 0 takes all.
         gradient_batches: training batches per task behind each gradient.
-        reference: model for `reference_loss`.
+        reference: model behind `reference_loss`; None where it is not needed.
+        optimizer: of the model, for `trial_gain`.
     """
 
-    def __init__(self, passes: Passes, size: int, gradient_batches: int, reference: MultitaskModel | None) -> None:
+    def __init__(
+        self,
+        passes: Passes,
+        size: int,
+        gradient_batches: int,
+        reference: MultitaskModel | None,
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
         self._passes = passes
+        self._optimizer = optimizer
         self._gradient_batches = gradient_batches
         self._reference = reference
         self._sample = [
@@ -95,11 +105,6 @@ class HeldOut:
             }
             for index, part in enumerate(passes.parts)
         ]
-
-    @property
-    def has_reference(self) -> bool:
-        """Whether there is a reference model."""
-        return self._reference is not None
 
     @property
     def sample(self) -> list[tuple[int, Batch]]:
@@ -135,17 +140,24 @@ class HeldOut:
         `gradient_norm` is |g|^2 of the mean gradient g of a task's training loss on the shared weights, less the part
         that noise adds to it, and at least 0; `gradient_variance` the variance of an example's gradient, summed over
         weights; `gradient_inner` the inner product of g with the sum of the other tasks' that count;
-        `gradient_alignment` the cosine between g and the gradient of the held-out objective. Keeps one gradient
-        per task in memory.
+        `gradient_alignment` the cosine between g and the gradient of the held-out objective, on a batch of every
+        held-out set. `trial_gain` is the fall of the objective's loss on those batches by an update on one batch of the
+        task alone, which is then undone. Keeps one gradient per task in memory.
         """
         found: dict[str, dict[str, float]] = {}
         names = [part.name for part in self._passes.parts]
         if "reference_loss" in wanted:
             found["reference_loss"] = {name: self._loss(task, self._reference) for task, name in enumerate(names)}
+        if "trial_gain" in wanted:
+            self._passes.model.eval()
+            batches = [self._passes.probe("trial", number, task) for task in range(len(names))]
+            gains = trial_gains(self._passes, self._optimizer, batches, self._held_out_batches(number))
+            found["trial_gain"] = dict(zip(names, gains, strict=True))
+            self._passes.model.train()
         if wanted & GRADIENTS:
             self._passes.model.eval()
             means, squares = self._gradients(number)
-            held_out = self._held_out() if "gradient_alignment" in wanted else None
+            held_out = self._held_out(number) if "gradient_alignment" in wanted else None
             self._passes.model.train()
             total = sum(mean for mean, part in zip(means, self._passes.parts, strict=True) if part.priority > 0)
             for task, name in enumerate(names):
@@ -164,17 +176,23 @@ class HeldOut:
                     found.setdefault(key, {})[name] = values[key]
         return found
 
-    def gradient_work(self, wanted: frozenset[str]) -> list[tuple[int, int, int]]:
-        """Batches that `measure` trains on without an update: (task, examples, tokens) each."""
-        if not wanted & GRADIENTS:
-            return []
-        parts = self._passes.parts
-        work: list[tuple[int, int, int]] = []
-        for task in range(len(parts)):
-            batch = self._passes.probe("evaluation", 0, task)  # stands for all of them where tokens are counted
-            work += [(task, batch.size, batch.tokens)] * self._gradient_batches
+    def gradient_work(self, wanted: frozenset[str]) -> list[tuple[int, Batch]]:
+        """Batches that `measure` takes gradients of: (task, batch) each; the first stand for those that come later."""
+        tasks, work = range(len(self._passes.parts)), list[tuple[int, Batch]]()
+        if wanted & GRADIENTS:
+            work += [(task, self._passes.probe("evaluation", 0, task)) for task in tasks] * self._gradient_batches
         if "gradient_alignment" in wanted:
-            work += [(task, batch.size, batch.tokens) for task, batch in self.sample if parts[task].priority > 0]
+            work += [(task, batch) for task, batch, _ in self._held_out_batches(0)]
+        if "trial_gain" in wanted:
+            work += [(task, self._passes.probe("trial", 0, task)) for task in tasks]
+        return work
+
+    def forward_work(self, wanted: frozenset[str]) -> list[tuple[int, Batch]]:
+        """Batches of which scores and `measure` take the loss alone: (task, batch) each."""
+        work = self.sample * (2 if "reference_loss" in wanted else 1)
+        if "trial_gain" in wanted:
+            held_out = [(task, batch) for task, batch, _ in self._held_out_batches(0)]
+            work += held_out * (1 + len(self._passes.parts))
         return work
 
     def _batches(self, examples: Examples, numbers: Ints, task: int) -> Iterator[Batch]:
@@ -242,22 +260,20 @@ class HeldOut:
             squares.append(square)
         return means, squares
 
-    def _held_out(self) -> Tensor:
-        passes, parts, world = self._passes, self._passes.parts, self._passes.processes.world
+    def _held_out_batches(self, number: int) -> list[Weighted]:
+        """A batch of every held-out set that counts, with its weight in the objective: (task, batch, weight) each."""
+        parts = self._passes.parts
         total = sum(part.priority for part in parts)
-        vector: Tensor | None = None
-        for task, part in enumerate(parts):
-            if part.priority == 0:
-                continue
-            for batches in self._sample[task].values():
-                n = sum(batch.size for batch in batches)
-                for batch in batches:
-                    # Every process holds the whole subsample, so each gives an equal part of the sum.
-                    scale = part.priority / total / len(part.validation) * batch.size / n / world
-                    step = passes.gradient(task, batch) * scale
-                    vector = step if vector is None else vector + step
-        assert vector is not None  # noqa: S101 (priorities do not sum to zero)
-        return vector
+        return [
+            (task, self._passes.probe("held out", number, task, examples), part.priority / total / len(part.validation))
+            for task, part in enumerate(parts)
+            if part.priority > 0
+            for examples in part.validation.values()
+        ]
+
+    def _held_out(self, number: int) -> Tensor:
+        batches = self._held_out_batches(number)
+        return sum((self._passes.gradient(task, batch) * weight for task, batch, weight in batches), torch.zeros(()))
 
 
 def subsample(task: str, split: str, total: int, size: int) -> Ints:

@@ -70,7 +70,7 @@ class Probes:
         passes: through the model.
         meter: of costs.
         needs: the measurements asked for.
-        reference: model for `reference_loss`.
+        reference: model behind `reference_loss`; None where it is not needed.
 
     Raises:
         ValueError: a measurement cannot be made.
@@ -91,8 +91,6 @@ class Probes:
                         f"the signal needs the entropy of predictions, which the regression {part.name!r} does not "
                         f"have: leave this task out, or take another signal."
                     )
-        if "reference_loss" in needs and reference is None:
-            raise ValueError("the signal needs `reference_loss`: give the trainer a `reference` model.")
         self.needs = needs
         self._passes = passes
         self._meter = meter

@@ -25,6 +25,7 @@ class TrainResult:
         updates: of the weights.
         spent: budget used, evaluations included.
         evaluation_cost: budget used by evaluations; 0 where they were not charged.
+        reference_cost: budget used to train a reference model; 0 where none was, or it was given.
         unit: of the budget.
         seconds: wall time of training and evaluations; parts before a resume included.
         evaluations: those during the run, oldest first, on the fixed subsample.
@@ -42,6 +43,7 @@ class TrainResult:
     updates: int
     spent: float
     evaluation_cost: float
+    reference_cost: float
     unit: str
     seconds: float
     evaluations: tuple[EvaluationResult, ...]
@@ -71,6 +73,7 @@ class TrainResult:
             "updates": self.updates,
             "spent": self.spent,
             "evaluation_cost": self.evaluation_cost,
+            "reference_cost": self.reference_cost,
             "unit": self.unit,
             "seconds": self.seconds,
             "evaluations": [evaluation_to_dict(item) for item in self.evaluations],

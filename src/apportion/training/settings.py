@@ -30,6 +30,8 @@ class Settings:
         charge_evaluations: whether evaluations during the run use up budget; None charges them if the policy or the
             signal asks for them. The final scores are the report's and never charged.
         gradient_batches: batches per task, at least 2, behind gradients that are measured at an evaluation.
+        reference: model behind `reference_loss`, where policy or signal ask for it: `auto` trains one first, by equal
+            shares on a fifth of the budget; or the directory of a run on the same tasks, whose newest model is taken.
         workers: processes per task that fetch batches ahead.
         prefetch: decisions made ahead of the batch in training.
         threads: of torch in this process; None leaves them as they are. A resumed run uses as many as before.
@@ -52,6 +54,7 @@ class Settings:
     evaluation_size: int = 128
     charge_evaluations: bool | None = None
     gradient_batches: int = 2
+    reference: str = "auto"
     workers: int = 0
     prefetch: int = 0
     threads: int | None = None

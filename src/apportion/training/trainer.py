@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from .model import MultitaskModel, make_model
 from .passes import Passes, random_state, set_random_state
 from .probes import Probes
 from .processes import Processes, make_repeatable
+from .reference import Reference
 from .result import TrainResult
 from .settings import Settings
 from .source import TaskSource
@@ -65,7 +67,7 @@ class Trainer:
         run: directory for log and checkpoints; None writes no file.
         checkpoint_every: decisions between two checkpoints; None writes none.
         log: file for the decisions where there is no run directory.
-        reference: model for the measurement `reference_loss`.
+        reference: model behind the measurement `reference_loss`; None takes what `settings.reference` says.
         optimizer: makes the optimizer of the parameters; None is AdamW.
         callbacks: who wants to hear how it goes.
 
@@ -140,18 +142,29 @@ class Trainer:
         if budget.unit == "tokens" and not any(batch.tokens for batch in self._first_batches()):
             raise ValueError(f"the taskset {taskset.name!r} has no tokens: give the budget in steps or examples.")
         self.model = make_model(taskset, seed).to(device)
-        reference = None if reference is None else reference.to(device).eval()
+        rate = self.settings.learning_rate or taskset.learning_rate
+        self._make = optimizer or partial(
+            torch.optim.AdamW, lr=rate, weight_decay=self.settings.weight_decay, fused=True
+        )
+        self.optimizer = self._make([parameter for parameter in self.model.parameters() if parameter.requires_grad])
         passes = Passes(taskset, self.model, self.processes, seed, self.settings.batch_size)
         requires = self.loader.selector.requires
         needs = frozenset(name for name in requires if not name.startswith("evaluation"))
-        self._probes = Probes(taskset, passes, self._meter, needs, reference)
-        held_out = HeldOut(passes, self.settings.evaluation_size, self.settings.gradient_batches, reference)
+        wanted = bool(requires & {"reference_loss", "evaluation.reference_loss"})
+        self.reference = Reference(taskset, seed, reference, self.settings.reference, is_wanted=wanted)
+        if self.reference.model is not None:
+            self.reference.model.to(device)
+        self._probes = Probes(taskset, passes, self._meter, needs, self.reference.model)
+        held_out = HeldOut(
+            passes,
+            self.settings.evaluation_size,
+            self.settings.gradient_batches,
+            self.reference.model,
+            self.optimizer,
+        )
         self._held_out = held_out
         self.passes = passes
         self.evaluations = Evaluations(self.loader, held_out, self._meter, self.processes, self.settings)
-        rate = self.settings.learning_rate or taskset.learning_rate
-        make = optimizer or partial(torch.optim.AdamW, lr=rate, weight_decay=self.settings.weight_decay, fused=True)
-        self.optimizer = make([parameter for parameter in self.model.parameters() if parameter.requires_grad])
         self._updates = Updates(self.loader, passes, self._probes, self._meter, self.optimizer, self.settings)
         self._seconds = 0.0  # of finished parts and of the final evaluation
         self._next_checkpoint = checkpoint_every or math.inf
@@ -172,6 +185,7 @@ class Trainer:
             costs=costs,
             evaluation_cost=self.evaluations.cost,
             evaluate_every=self.evaluations.every,
+            reference_cost=self.reference.planned(self.loader.selector.budget.amount),
             exhaustible=self.loader.when_exhausted == "renormalize",
         )
 
@@ -182,19 +196,12 @@ class Trainer:
             FloatingPointError: a loss is NaN or infinite; names task and step. Nothing of that decision is logged.
             OSError: the log or a checkpoint cannot be written; both are whole.
         """
-        with self._own_random_state():
-            self._meter.restart()
+        with self.training():
             for callback in self.callbacks:
                 callback.started(self)
-            try:
-                self.model.train()
-                self._loop()
-                tasks = self._held_out.final()
-                self._seconds += self._meter.elapsed()
-            finally:
-                self.loader.close()
-                for source in self._sources.values():
-                    source.close()
+            self._loop()
+            tasks = self._held_out.final()
+            self._seconds += self._meter.elapsed()
         result = self._result(tasks)
         for callback in self.callbacks:
             callback.finished(self, result)
@@ -206,15 +213,19 @@ class Trainer:
         return self._seconds + self._updates.seconds + self.evaluations.seconds
 
     def _loop(self) -> None:
-        if not self.evaluations.done:
-            self._evaluate()
+        extra = 0.0 if self.reference.is_ready else self._train_reference()
+        if extra or not self.evaluations.done:
+            self._evaluate(extra)
+        self._train()
+
+    def _train(self) -> None:
         group: list[Trained] = []
         for item in self.loader:
             group.append(self._updates.train(item))
             if len(group) == self.settings.accumulate:
                 self._update(group)
                 group = []
-                if self.evaluations.is_due and not self.loader.selector.done:
+                if self.evaluations.is_due:
                     self._evaluate()
                 if self.loader.selector.step >= self._next_checkpoint:
                     self.save()
@@ -226,8 +237,28 @@ class Trainer:
             for callback in self.callbacks:
                 callback.stepped(self, trained.item, trained.loss, reward)
 
-    def _evaluate(self) -> None:
-        result = self.evaluations.evaluate()
+    def _train_reference(self) -> float:
+        """Train the reference model by equal shares, on its part of the budget; gives what that cost."""
+        selector = self.loader.selector
+        inner = Trainer(
+            self.taskset,
+            policy="uniform",
+            budget=Budget(self.reference.planned(selector.budget.amount - selector.spent), selector.budget.unit),
+            seed=self.seed,
+            when_exhausted="cycle",
+            settings=replace(self.settings, charge_evaluations=False),
+            optimizer=self._make,
+        )
+        inner.evaluations.next = math.inf
+        with inner.training():
+            inner._train()
+        self._meter.restart()
+        self.reference.take(inner.model, inner.loader.selector.spent)
+        self._updates.reserved = selector.spent + self.reference.cost
+        return self.reference.cost
+
+    def _evaluate(self, extra: float = 0.0) -> None:
+        result = self.evaluations.evaluate(extra)
         for callback in self.callbacks:
             callback.evaluated(self, result)
 
@@ -245,7 +276,8 @@ class Trainer:
             steps=selector.step,
             updates=self._updates.count,
             spent=selector.spent,
-            evaluation_cost=selector.evaluation_cost,
+            evaluation_cost=selector.evaluation_cost - self.reference.cost,
+            reference_cost=self.reference.cost,
             unit=selector.budget.unit,
             seconds=self.seconds,
             evaluations=tuple(self.evaluations.done),
@@ -280,7 +312,7 @@ class Trainer:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Where the run stands: tensors, and data that JSON can hold."""
         tensors, rest = pack_optimizer(self.optimizer, self.model)
-        tensors |= pack_model(self.model)
+        tensors |= pack_model(self.model) | self.reference.tensors()
         tensors |= {f"random/{index}": value for index, value in enumerate(random_state(self.processes.device))}
         if self._probes.held_out is not None:
             tensors["held_out"] = self._probes.held_out
@@ -289,6 +321,8 @@ class Trainer:
             "optimizer": rest,
             "evaluations": self.evaluations.state_dict(),
             "updates": self._updates.count,
+            "reserved": self._updates.reserved,
+            "reference_cost": self.reference.cost,
             "seconds": self.seconds,
             "next_checkpoint": encode(self._next_checkpoint),
             "threads": torch.get_num_threads(),
@@ -330,6 +364,8 @@ class Trainer:
             unpack_model(self.model, tensors, partly=migrate)
             unpack_optimizer(self.optimizer, self.model, tensors, state["optimizer"])
             self.evaluations.load_state_dict(state["evaluations"])
+            self._updates.reserved = float(state["reserved"])
+            self.reference.load(tensors, float(state["reference_cost"]))
             self._updates.count, self._seconds = int(state["updates"]), float(state["seconds"])
             self._next_checkpoint = float(decode(state["next_checkpoint"]))
             self._probes.held_out = tensors.get("held_out")
@@ -341,6 +377,19 @@ class Trainer:
             raise CheckpointError(f"the checkpoint is damaged ({error!r}): take an older one.") from error
 
     # Inside
+
+    @contextmanager
+    def training(self) -> Generator[None]:
+        """With the run's own random state, model and clock ready; closes log and data in the end."""
+        with self._own_random_state():
+            self._meter.restart()
+            self.model.train()
+            try:
+                yield
+            finally:
+                self.loader.close()
+                for source in self._sources.values():
+                    source.close()
 
     @contextmanager
     def _own_random_state(self) -> Generator[None]:

@@ -61,6 +61,8 @@ class Updates:
         self._is_plain = settings.accumulate == 1 and passes.processes.world == 1 and not probes.gradients
         self.count = 0
         """Updates made so far."""
+        self.reserved = 0.0
+        """Budget that was used for something else before the first of them: the learning rate starts there."""
         self.seconds = 0.0
         """Time they took."""
 
@@ -98,7 +100,8 @@ class Updates:
         if len(group) < settings.accumulate:
             for gradient in self._gradients():
                 gradient *= settings.accumulate / len(group)
-        factor = rate_factor(settings, selector.spent / selector.budget.amount)
+        amount, reserved = selector.budget.amount, self.reserved
+        factor = rate_factor(settings, (selector.spent - reserved) / (amount - reserved))
         for parameters, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             parameters["lr"] = rate * factor
         if settings.clip is not None:
