@@ -1,14 +1,18 @@
-"""Ready workloads: digits, GLUE, SuperGLUE, and a user's own files."""
+"""Ready workloads: digits, GLUE, SuperGLUE, generated ones, and a user's own files."""
 
+from .derived import with_decoys, with_final_half
 from .digits import digits
 from .encoders import DEFAULT_ENCODER
 from .files import FileTask, files
 from .glue import glue
 from .superglue import superglue
 from .tables import Table, read_hub, read_table
+from .tabular import tabular
+from .toys import toys
+from .vision import vision
 from .workload import TextOptions, TextTask, text_taskset
 
-TASKSETS = ("digits", "glue", "superglue", "files")
+TASKSETS = ("digits", "glue", "superglue", "toys", "tabular", "vision", "files")
 """Names of the workloads, as commands know them."""
 
 __all__ = [
@@ -24,5 +28,10 @@ __all__ = [
     "read_hub",
     "read_table",
     "superglue",
+    "tabular",
     "text_taskset",
+    "toys",
+    "vision",
+    "with_decoys",
+    "with_final_half",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,16 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .._check import check_integer
+from .._check import check_integer, check_names
 from .._optional import optional
 from ..training import Classification, Regression, TaskData, Taskset, TensorExamples
+from .derived import with_decoys
 
 _TRAIN, _VALIDATION = 900, 397  # of 1,797 images; the remaining 500 are the test set
 _CENTRE, _SPREAD = 0.305, 0.376  # mean and standard deviation of the pixels, which are from 0 to 1
 _WIDTH = 64
 
 
-def digits(*, seed: int = 0) -> Taskset:
+def digits(*, seed: int = 0, decoys: bool = False, batch_sizes: Mapping[str, int] | None = None) -> Taskset:
     """Makes eight tasks of 8 x 8 images whose needs differ, so that it matters how a budget is shared.
 
     ========  ====  =====  =======================================================================================
@@ -43,14 +47,27 @@ def digits(*, seed: int = 0) -> Taskset:
 
     Args:
         seed: of the split, the angles, the order of pixels and the noise; not of training.
+        decoys: add two useless tasks and one with corrupted labels; see `with_decoys`.
+        batch_sizes: examples in a batch of some tasks, by name; the others have 16. Under a budget in examples, tasks
+            with large batches then cost more.
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
+        ValueError: `batch_sizes` names an unknown task, or a size is below 1.
 
     >>> [task.size for task in digits().tasks]
     [900, 600, 900, 900, 80, 900, 900, 900]
     """
     check_integer("seed", seed, low=0)
+    made = with_decoys(_made(seed), seed=seed) if decoys else _made(seed)
+    sizes = dict(batch_sizes or {})
+    check_names("batch_sizes", list(sizes), made.names)
+    parts = tuple(replace(part, batch_size=sizes.get(part.name, part.batch_size)) for part in made.parts)
+    return replace(made, parts=parts)
+
+
+@lru_cache(maxsize=4)
+def _made(seed: int) -> Taskset:
     data: Any = optional("sklearn.datasets", extra="train").load_digits()
     images: NDArray[np.float32] = (np.asarray(data.images) / 16.0).astype(np.float32)
     labels: NDArray[np.int64] = np.asarray(data.target).astype(np.int64)

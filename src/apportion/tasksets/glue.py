@@ -9,6 +9,7 @@ from typing import Any
 
 from .._check import check_names
 from ..training import Taskset
+from .derived import with_decoys, with_final_half
 from .tables import Table, read_hub, read_table
 from .workload import TextOptions, TextTask, text_taskset
 
@@ -41,6 +42,8 @@ def glue(
     data_dir: str | Path | None = None,
     tasks: Sequence[str] | None = None,
     options: TextOptions | Mapping[str, Any] | None = None,
+    decoys: bool = False,
+    final_half: bool = False,
 ) -> Taskset:
     """Makes the tasks of GLUE, scored on their development sets with the official metrics.
 
@@ -58,6 +61,9 @@ def glue(
             `validation_mismatched` with any ending, for MNLI), columns and labels as on the hub; None loads from there.
         tasks: names of the tasks to take, in their order; None takes all nine.
         options: encoder, freezing and sizes; in a configuration the table `taskset.options`.
+        decoys: add two useless tasks and one with corrupted labels; see `with_decoys`.
+        final_half: keep one half of each development set for the final scores, which are then not those of the whole;
+            see `with_final_half`.
 
     Raises:
         ValueError: a task is unknown, or a table is not as it should be.
@@ -67,7 +73,9 @@ def glue(
     check_names("tasks", chosen, list(GLUE))
     made = [_task(name, None if data_dir is None else Path(data_dir)) for name in chosen]
     origin = f"hub {HUB}" if data_dir is None else "local Parquet"
-    return text_taskset("glue", made, options, notes={"data": origin})
+    taskset = text_taskset("glue", made, options, notes={"data": origin})
+    taskset = with_final_half(taskset) if final_half else taskset
+    return with_decoys(taskset) if decoys else taskset
 
 
 def _task(name: str, folder: Path | None) -> TextTask:
