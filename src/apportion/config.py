@@ -27,6 +27,9 @@ TASKSETS: Mapping[str, str] = {
     "digits": "eight tasks made from the handwritten digits that scikit-learn ships; a run takes seconds",
     "glue": "the nine tasks of GLUE with their official metrics",
     "superglue": "the small tasks of SuperGLUE",
+    "toys": "questions about made-up stories, where some skills need others first",
+    "tabular": "tables made by a generator, with tasks that share hidden factors",
+    "vision": "digits and drawings of 8 x 8 pixels",
     "files": "your own CSV, JSONL or Parquet files, or data sets of the Hugging Face hub",
 }
 """The tasksets that commands know by name; `FILE.py:FUNCTION` names one of yours."""
@@ -97,6 +100,11 @@ class Config(BaseModel):
     )
     priorities: dict[str, float] = Field(
         default_factory=dict, description="importance of tasks in the objective, by name; 0 marks an auxiliary task"
+    )
+    trackers: list[str] | None = Field(
+        default=None,
+        description="where to send decisions, shares, rewards and scores as the run goes on: `tensorboard`, `mlflow`, "
+        "`wandb`, `trackio`",
     )
     taskset: TasksetSection = Field(description="what is trained on; required")
     budget: BudgetSection = Field(description="how much may be spent; required")

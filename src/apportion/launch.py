@@ -18,7 +18,8 @@ from .run import RunDirectory
 from .signals import signals
 
 if TYPE_CHECKING:
-    from .training import Callback, Trainer, TrainResult
+    from .integrations import TrackerCallback
+    from .training import Callback, Taskset, Trainer, TrainResult
 
 
 def launch(
@@ -29,6 +30,7 @@ def launch(
     migrate: bool = False,
     callbacks: Sequence[Callback] = (),
     ready: Callable[[Trainer], None] | None = None,
+    taskset: Taskset | None = None,
 ) -> dict[str, Any]:
     """Run, or go on with, the training run in a directory; gives its summary.
 
@@ -39,11 +41,13 @@ def launch(
         migrate: with `resume`, accept that tasks, policy, constraints or budget changed.
         callbacks: who wants to hear how it goes.
         ready: called with the trainer before anything is spent.
+        taskset: what the configuration's taskset makes, where it is loaded already.
 
     Raises:
         FileExistsError: the directory holds a run and `resume` is false.
         ValueError, OSError, ApportionError: see `Trainer`. A run that could not start leaves nothing behind.
     """
+    trackers = _trackers(config, place)
     run = RunDirectory.open(place) if resume else RunDirectory.create(place, config=config.to_toml())
     if resume and run.summary_path.is_file() and not migrate:
         return run.summary()
@@ -51,7 +55,7 @@ def launch(
         # Killed before its first checkpoint: the little that was logged will be repeated exactly.
         run.log_path.unlink(missing_ok=True)
     try:
-        trainer = make_trainer(config, run, callbacks)
+        trainer = make_trainer(config, run, [*callbacks, *trackers], taskset)
         if not run.checkpoints:
             trainer.save()
     except BaseException:
@@ -64,20 +68,29 @@ def launch(
             write_file(run.config_path, config.to_toml().encode())
     if ready is not None:
         ready(trainer)
-    result = trainer.run()
+    try:
+        result = trainer.run()
+    finally:
+        for tracker in trackers:
+            tracker.close()
     summary = summarise(config, trainer, result)
     run.write_summary(summary)
     return summary
 
 
-def make_trainer(config: Config, run: RunDirectory | None = None, callbacks: Sequence[Callback] = ()) -> Trainer:
+def make_trainer(
+    config: Config,
+    run: RunDirectory | None = None,
+    callbacks: Sequence[Callback] = (),
+    taskset: Taskset | None = None,
+) -> Trainer:
     """The trainer that a configuration describes; without a run directory it writes no file."""
     from .training import Trainer
 
     policy = policies.make(config.policy)
     budget = config.make_budget()
     return Trainer(
-        config.make_taskset(),
+        config.make_taskset() if taskset is None else taskset,
         policy=policy,
         signal=signal_of(config, policy),
         budget=budget,
@@ -90,6 +103,14 @@ def make_trainer(config: Config, run: RunDirectory | None = None, callbacks: Seq
         checkpoint_every=(config.checkpoint_every or _checkpoint_interval(budget)) if run is not None else None,
         callbacks=callbacks,
     )
+
+
+def _trackers(config: Config, place: Path) -> list[TrackerCallback]:
+    if not config.trackers:
+        return []
+    from .integrations import TrackerCallback, make_trackers
+
+    return [TrackerCallback(make_trackers(config.trackers, place), name=place.name)]
 
 
 def _checkpoint_interval(budget: Budget) -> int:

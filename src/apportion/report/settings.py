@@ -14,7 +14,9 @@ from ..records import Task
 from .runs import Run, load_run
 from .wording import label_all, short_names
 
-_TOLD = frozenset({"seed", "out", "log", "policy", "signal", "constraints", "execution", "budget", "priorities"})
+_TOLD = frozenset(
+    {"seed", "out", "log", "policy", "signal", "constraints", "execution", "budget", "priorities", "trackers"}
+)
 """Keys of a configuration that the log tells as well, or that make no difference."""
 
 
