@@ -1,0 +1,368 @@
+"""Real training: policies x settings x seeds, beside single tasks and the best fixed mixture found by search."""
+
+from __future__ import annotations
+
+import platform
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from .._check import check_integer
+from .._version import __version__
+from ..config import Config, make_config
+from ..launch import launch, make_trainer
+from ..policies import policies as registry
+from .jobs import Engine, Job, run_jobs
+from .real_search import Search, search_mixture
+
+if TYPE_CHECKING:
+    from ..training import Taskset, Trainer
+
+BEST = "best fixed mixture"
+"""Label of the mixture found by search."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is going on, how many jobs are done, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealSetting:
+    """One question: tasks, priorities, budget, and what counts.
+
+    Args:
+        name: unique in the study.
+        words: what it asks.
+        overrides: values of the configuration by dotted key.
+        worst: whether the lowest score of the tasks with a priority counts, in place of their weighted mean.
+        parts: fractions of the budget with which `candidates` run as well, to be held against uniform at all of it.
+        policies: further policies for this setting alone, by label.
+    """
+
+    name: str
+    words: str
+    overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    worst: bool = False
+    parts: tuple[float, ...] = ()
+    policies: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealPlan:
+    """What a study does.
+
+    Args:
+        name: of the study.
+        config: of every run, but for what settings override, policy and seed.
+        settings: the questions.
+        policies: by label; `uniform` must be among them.
+        candidates: labels of those whose worth is in question, beside all the others.
+        seeds: of the reported runs.
+        single_seeds: of single-task training, in the first setting; 0 trains none.
+        trials: mixtures tried in the search for the best; 0 searches for none.
+        search_seed: the first seed of the search, whose seeds differ from the reported ones.
+
+    Raises:
+        ValueError: `uniform` is missing, or a number is out of range.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    settings: tuple[RealSetting, ...]
+    policies: Mapping[str, str]
+    candidates: tuple[str, ...] = ("counterfactual", "planner")
+    seeds: tuple[int, ...] = tuple(range(10))
+    single_seeds: int = 2
+    trials: int = 48
+    search_seed: int = 100_000
+
+    def __post_init__(self) -> None:
+        if "uniform" not in self.policies:
+            raise ValueError("a study needs the policy 'uniform', which the others are held against.")
+        check_integer("number of seeds", len(self.seeds), low=2)
+        check_integer("single_seeds", self.single_seeds, low=0)
+        check_integer("trials", self.trials, low=0)
+        for spec in self.policies.values():
+            registry.make(spec)
+
+    def configured(self, setting: RealSetting, policy: Any, seed: int, part: float = 1.0) -> Config:
+        """The configuration of one run."""
+        config = make_config(self.config, {**setting.overrides, "policy": policy, "seed": seed})
+        if part == 1.0:
+            return config
+        amount = config.budget.amount * part
+        changed: dict[str, Any] = {"budget.amount": amount}
+        if config.make_settings().evaluate_every is not None:
+            changed["training.evaluate_every"] = part * float(config.make_settings().evaluate_every or 0.0)
+        return make_config(config.model_dump(mode="json", exclude_none=True), changed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealResults:
+    """What all runs came to.
+
+    Attributes:
+        plan: what was done.
+        runs: by (setting, label, seed), what `work` gave.
+        singles: by (task, "share" or "full"), final scores of single-task training over seeds.
+        searches: by setting, how the best fixed mixture was found.
+        directories: of the reported runs by setting.
+        signature: versions, machine, data.
+    """
+
+    plan: RealPlan
+    runs: Mapping[tuple[str, str, int], Mapping[str, Any]]
+    singles: Mapping[tuple[str, str], tuple[float, ...]]
+    searches: Mapping[str, Search]
+    directories: Mapping[str, tuple[Path, ...]]
+    signature: Mapping[str, Any]
+
+
+def run_real_study(
+    plan: RealPlan,
+    out: Path,
+    *,
+    engine: Engine = "local",
+    workers: int | None = None,
+    address: str | None = None,
+    progress: Progress | None = None,
+) -> RealResults:
+    """Do all runs of a study that are not in its store yet.
+
+    Args:
+        plan: what to do.
+        out: folder of the study: `jobs.jsonl` holds finished jobs, `runs/` the directories of reported runs.
+        engine: see `run_jobs`.
+        workers: see `run_jobs`.
+        address: see `run_jobs`.
+        progress: called as jobs finish.
+
+    Raises:
+        ValueError: a name or a number is wrong.
+        CheckpointError: the store belongs to another study.
+    """
+    store = out / "jobs.jsonl"
+
+    def do(jobs: Sequence[Job], what: str) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for job, result in run_jobs(jobs, work, engine=engine, workers=workers, address=address, store=store):
+            found[job.key] = result
+            if progress is not None:
+                progress(what, len(found), len(jobs))
+        return found
+
+    searches: dict[str, Search] = {}
+    for setting in plan.settings if plan.trials else ():
+        searches[setting.name] = search_mixture(
+            *_tasks(plan, setting),
+            score=lambda jobs, setting=setting: _search_round(plan, setting, jobs, do),
+            trials=plan.trials,
+            seed=plan.search_seed,
+        )
+    jobs, keys, directories = _run_jobs_of(plan, searches, out)
+    done = do(jobs, "policies")
+    runs = {keys[key]: result for key, result in done.items()}
+    for setting in plan.settings:
+        if "note" in (found := runs[setting.name, "uniform", plan.seeds[0]]):
+            raise ValueError(f"`uniform` cannot run in the setting {setting.name!r}: {found['note']}")
+    singles = _singles(plan, do)
+    versions: dict[str, str] = next((item["versions"] for item in done.values() if "versions" in item), {})
+    return RealResults(
+        plan=plan,
+        runs=runs,
+        singles=singles,
+        searches=searches,
+        directories=directories,
+        signature={
+            **versions,
+            "apportion": __version__,
+            "seeds": list(plan.seeds),
+            "search_seeds_from": plan.search_seed,
+            "trials": plan.trials,
+            "data": {s.name: runs[s.name, "uniform", plan.seeds[0]].get("checksums") for s in plan.settings},
+            "config": orjson.loads(orjson.dumps(dict(plan.config))),
+        },
+    )
+
+
+def labels_of(plan: RealPlan, setting: RealSetting) -> dict[str, tuple[str, float]]:
+    """What runs in a setting: policy and part of the budget by label, the best fixed mixture apart."""
+    found = {label: (spec, 1.0) for label, spec in {**plan.policies, **setting.policies}.items()}
+    for part in setting.parts:
+        for label in plan.candidates:
+            if label in plan.policies:
+                found[f"{label} at {part:.0%}"] = (plan.policies[label], part)
+    return found
+
+
+def _run_jobs_of(
+    plan: RealPlan, searches: Mapping[str, Search], out: Path
+) -> tuple[list[Job], dict[str, tuple[str, str, int]], dict[str, tuple[Path, ...]]]:
+    jobs: list[Job] = []
+    keys: dict[str, tuple[str, str, int]] = {}
+    directories: dict[str, tuple[Path, ...]] = {}
+    for setting in plan.settings:
+        wanted: dict[str, tuple[Any, float]] = dict(labels_of(plan, setting))
+        if setting.name in searches:
+            best = {"name": "mixture", "shares": list(searches[setting.name].shares)}
+            wanted |= {BEST: (best, 1.0)} | {f"{BEST} at {part:.0%}": (best, part) for part in setting.parts}
+        places: list[Path] = []
+        for seed in plan.seeds:
+            for label, (policy, part) in wanted.items():
+                config = plan.configured(setting, policy, seed, part).model_dump(mode="json", exclude_none=True)
+                place = out / "runs" / _folder(setting.name) / _folder(f"{label}-{seed}")
+                key = f"run|{setting.name}|{label}|{seed}"
+                jobs.append(Job(key, {"config": config, "place": str(place)}))
+                keys[key] = (setting.name, label, seed)
+                if part == 1.0:
+                    places.append(place)
+        directories[setting.name] = tuple(places)
+    return jobs, keys, directories
+
+
+def _search_round(
+    plan: RealPlan,
+    setting: RealSetting,
+    wanted: Sequence[tuple[tuple[float, ...], int]],
+    do: Callable[[Sequence[Job], str], dict[str, dict[str, Any]]],
+) -> list[float]:
+    jobs: list[Job] = []
+    for shares, seed in wanted:
+        policy = {"name": "mixture", "shares": list(shares)}
+        config = plan.configured(setting, policy, seed).model_dump(mode="json", exclude_none=True)
+        config["training"]["charge_evaluations"] = False
+        config["training"]["evaluate_every"] = config["budget"]["amount"]  # only the end is looked at
+        jobs.append(Job(f"search|{setting.name}|{shares}|{seed}", {"config": config}))
+    found = do(jobs, f"search, {setting.name}")
+    return [objective_of(found[job.key]["scores"], found[job.key]["priorities"], worst=setting.worst) for job in jobs]
+
+
+def _singles(
+    plan: RealPlan, do: Callable[[Sequence[Job], str], dict[str, dict[str, Any]]]
+) -> dict[tuple[str, str], tuple[float, ...]]:
+    setting = plan.settings[0]
+    tasks, _ = _tasks(plan, setting)
+    jobs: dict[tuple[str, str, int], Job] = {}
+    for seed in plan.seeds[: plan.single_seeds]:
+        for index, task in enumerate(tasks):
+            shares = [float(place == index) for place in range(len(tasks))]
+            for kind, part in (("share", 1.0 / len(tasks)), ("full", 1.0)):
+                config = plan.configured(setting, {"name": "mixture", "shares": shares}, seed, part)
+                spec = config.model_dump(mode="json", exclude_none=True)
+                spec["training"]["evaluate_every"] = spec["budget"]["amount"]
+                jobs[task, kind, seed] = Job(f"single|{kind}|{task}|{seed}", {"config": spec})
+    found = do(list(jobs.values()), "single tasks") if jobs else {}
+    scores: dict[tuple[str, str], tuple[float, ...]] = {}
+    for (task, kind, _), job in jobs.items():
+        value = found[job.key]["scores"][task]
+        scores[task, kind] = (*scores.get((task, kind), ()), np.nan if value is None else float(value))
+    return scores
+
+
+def _tasks(plan: RealPlan, setting: RealSetting) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    taskset = _loaded(plan.configured(setting, "uniform", 0))
+    return taskset.names, tuple(task.priority for task in taskset.tasks)
+
+
+def objective_of(scores: Mapping[str, float | None], priorities: Mapping[str, float], *, worst: bool) -> float:
+    """The objective of final scores: their priority-weighted mean, or the lowest of those with a priority."""
+    counted = {name: weight for name, weight in priorities.items() if weight > 0}
+    values = np.array([np.nan if scores[name] is None else scores[name] for name in counted], dtype=np.float64)
+    weights = np.array(list(counted.values()))
+    return float(values.min()) if worst else float((values * weights).sum() / weights.sum())
+
+
+@lru_cache(maxsize=2)
+def _taskset(section: str) -> Taskset:
+    config = {"seed": 0, "when_exhausted": "cycle", "budget": {"amount": 1}, "taskset": orjson.loads(section)}
+    return make_config(config).make_taskset()
+
+
+def _loaded(config: Config) -> Taskset:
+    """The taskset of a configuration, kept for the next run in this process."""
+    section = orjson.dumps(config.taskset.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS).decode()
+    taskset = _taskset(section)
+    return taskset.with_priorities(config.priorities) if config.priorities else taskset
+
+
+def work(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Train once; a function of a module, so that other processes can find it."""
+    config = make_config(spec["config"])
+    clock = _Clock()
+    taskset = _loaded(config)
+    try:
+        if "place" in spec:
+            place = Path(spec["place"])
+            resume = (place / "config.toml").is_file()
+            summary = launch(config, place, resume=resume, ready=clock.attach, taskset=taskset)
+        else:
+            trainer = make_trainer(config, taskset=taskset)
+            clock.attach(trainer)
+            summary = trainer.run().to_dict()
+    except ValueError as error:
+        # A policy that this training loop cannot serve is a row without figures, not the end of a study.
+        return {"note": str(error)}
+    total = max(sum(summary["costs"].values()), 1e-12)
+    return {
+        "scores": {name: item["score"] for name, item in summary["tasks"].items()},
+        "metrics": {name: item["metrics"] for name, item in summary["tasks"].items()},
+        "priorities": {task.name: task.priority for task in taskset.tasks},
+        "sizes": {task.name: task.size for task in taskset.tasks},
+        "shares": {name: cost / total for name, cost in summary["costs"].items()},
+        "counts": summary["counts"],
+        "spent": summary["spent"],
+        "evaluation_cost": summary["evaluation_cost"],
+        "seconds": summary["seconds"],
+        "policy_seconds": clock.seconds,
+        "curve": [
+            [item["spent"], {name: found["score"] for name, found in item["tasks"].items()}]
+            for item in summary["evaluations"]
+        ],
+        "checksums": summary["checksums"],
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads of torch"
+        + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"),
+    }
+
+
+class _Clock:
+    """Adds up the time that a policy takes."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def attach(self, trainer: Trainer) -> None:
+        """Time the methods of this run's policy."""
+        policy: Any = trainer.loader.selector.policy
+        for name in ("probabilities", "update", "observe"):
+            setattr(policy, name, self._timed(getattr(policy, name)))
+
+    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return method(*args, **options)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        return timed
+
+
+def _folder(words: str) -> str:
+    return re.sub(r"[^\w.=-]+", "-", words).strip("-")
