@@ -108,6 +108,7 @@ def log_of(
             cost=cost,
         ),
         status=["told"] * n,
+        known=np.arange(1, n + 1),
         examples=np.full(n, 4.0),
         measured={},
         evaluations=[

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from apportion.report import gather, load_runs, render, run_of, write_live, write_report
+from apportion.run import RunDirectory
 from report.made_runs import log_of, make_run, make_study, make_tasks
 
 HOSTILE = [
@@ -145,6 +146,28 @@ def test_a_report_is_written_whole_and_live_ones_end_with_the_runs(study, tmp_pa
     assert write_live(study[:1], tmp_path / "live.html", written=written.append) == tmp_path / "live.html"
     assert written == [tmp_path / "live.html"]
     assert "data-refresh" not in Page(written[0].read_text()).of("body")[0]
+
+
+def test_live_pages_follow_runs_that_begin_and_end(tmp_path):
+    """A page of a run that goes on; then it has finished, a second one has, and a third has not begun."""
+    first = make_run(tmp_path / "runs" / "a", "uniform", 0, finish=False)
+    pages = []
+
+    def written(page):
+        pages.append(page.read_text())
+        if len(pages) == 1:
+            make_run(tmp_path / "runs" / "b", "proportional", 0)
+            RunDirectory.create(tmp_path / "runs" / "c", config="seed = 0")
+            RunDirectory.open(first).write_summary({"tasks": {}})
+
+    write_live(lambda: sorted((tmp_path / "runs").iterdir()), tmp_path / "live.html", every=1, written=written)
+    going, done = (Page(page) for page in pages)
+    assert going.of("body")[0]["data-refresh"]
+    assert "data-refresh" not in done.of("body")[0]
+    assert "proportional" not in "".join(going.text)
+    assert "proportional" in "".join(done.text)
+    with pytest.raises(FileNotFoundError):
+        write_live([tmp_path / "nothing"], tmp_path / "live.html")
 
 
 def big_setting(n_rounds=200_000, n_tasks=100):

@@ -13,14 +13,22 @@ def report(
     runs: list[Path] = typer.Argument(help="Directories of runs, or folders of a study that hold such directories."),
     out: Path = typer.Option(Path("report.html"), "--out", "-o", help="The page to write."),
     live: bool = typer.Option(False, help="Write the page again as runs go on, until they have finished."),
+    every: float = typer.Option(15.0, min=1, help="With --live: seconds between two pages."),
 ) -> None:
     """Write one self-contained HTML page about runs: the answer first, and every figure with its numbers."""
     from ..report import write_live, write_report
 
     with one_sentence():
-        places = [found for path in runs for found in find_runs(path)]
-        page = write_live(places, out) if live else write_report(places, out)
+
+        def places() -> list[Path]:
+            return [found for path in runs for found in find_runs(path)]
+
+        page = write_live(places, out, every=every, written=_told) if live else write_report(places(), out)
     console.print(f"report: {page}", markup=False, soft_wrap=True)
+
+
+def _told(page: Path) -> None:
+    console.print(f"written: {page}", markup=False, soft_wrap=True)
 
 
 def find_runs(path: Path) -> list[Path]:

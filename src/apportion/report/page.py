@@ -19,7 +19,8 @@ from .._optional import optional
 from .._version import __version__
 from .blocks import Charts, Section, TableBlock
 from .contents import overview, sections
-from .settings import Setting, load_runs
+from .runs import Run, load_run
+from .settings import Setting, gather, load_runs
 from .tables import Verdict, verdict
 
 
@@ -55,7 +56,7 @@ def write_report(
 
 
 def write_live(
-    runs: Sequence[str | Path],
+    runs: Sequence[str | Path] | Callable[[], Sequence[str | Path]],
     out: str | Path,
     *,
     every: float = 15.0,
@@ -65,7 +66,8 @@ def write_live(
     """Write the report again and again until every run has finished; an open page follows by itself.
 
     Args:
-        runs: run directories; each needs a first decision.
+        runs: run directories; or a function that gives them, asked before each report. Those without a decision are
+            left out until they have one.
         out: file to write.
         every: seconds between two reports, at least 1.
         reference: as in `write_report`.
@@ -73,11 +75,14 @@ def write_live(
 
     Raises:
         ValueError: no run is given, the same run twice, or `every` is too small.
-        FileNotFoundError: a folder holds no run with a decision.
+        FileNotFoundError: a folder does not exist.
     """
     check_number("every", every, low=1.0)
     while True:
-        settings = load_runs(runs, reference=reference)
+        settings = _begun(runs() if callable(runs) else runs, reference)
+        if not settings:
+            time.sleep(every)
+            continue
         finished = all(run.finished for setting in settings for run in setting.runs)
         html = render(settings, refresh=None if finished else every)
         path = Path(out)
@@ -87,6 +92,19 @@ def write_live(
         if finished:
             return path
         time.sleep(every)
+
+
+def _begun(runs: Sequence[str | Path], reference: str) -> list[Setting]:
+    if not runs:
+        raise ValueError("at least one run directory is needed, got none.")
+    found: list[Run] = []
+    for path in runs:
+        try:
+            found.append(load_run(path))
+        except FileNotFoundError:
+            if not Path(path).is_dir():
+                raise
+    return gather(found, reference=reference)
 
 
 def render(settings: Sequence[Setting], *, title: str = "Apportion report", refresh: float | None = None) -> str:
