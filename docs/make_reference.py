@@ -20,6 +20,7 @@ PUBLIC = (
     "apportion.policies",
     "apportion.signals",
     "apportion.estimators",
+    "apportion.off_policy",
     "apportion.sim",
     "apportion.forecast",
     "apportion.training",

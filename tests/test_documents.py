@@ -62,7 +62,7 @@ def test_the_readme_names_only_commands_that_exist():
 
     for line in re.findall(r"^apportion (.*?)(?:\s+#.*)?$", (ROOT / "README.md").read_text(), flags=re.MULTILINE):
         words = line.split()
-        command = words[:2] if words[0] in ("list", "log") else words[:1]
+        command = words[:2] if words[0] in ("list", "log", "study") else words[:1]
         text = CliRunner().invoke(app, [*command, "--help"])
         assert text.exit_code == 0, command
         for option in re.findall(r"--[a-z-]+", line):

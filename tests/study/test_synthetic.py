@@ -16,13 +16,18 @@ from apportion.study.synthetic import (
     write_study,
 )
 
+EQUAL = "mixture(shares=(1, 1, 1))"
+
 
 def test_a_small_study_has_its_table_and_figure(tmp_path):
     options = {"runs": 4, "tuning_runs": 2, "ablations": False, "out": tmp_path / "store"}
-    study = run_synthetic_study(["few_steps/2"], ["round_robin", "exp3s", "pike"], **options)
+    study = run_synthetic_study(["few_steps/2"], ["round_robin", "exp3s", "pike", EQUAL], **options)
     table = {row["label"]: row for row in study.table()}
-    assert set(table) == {"counterfactual", "round_robin", "exp3s", "pike"}
+    assert set(table) == {"counterfactual", "uniform", "round_robin", "exp3s", "pike", EQUAL}
+    assert table[EQUAL]["gain"] == pytest.approx(0.0, abs=1e-12)  # uniform by another name
     own = table["counterfactual"]
+    assert table["uniform"]["gap_closed"] == table["uniform"]["upper"] == 0.0
+    assert table["uniform"]["behind_lower"] == own["lower"]
     assert own["behind"] == own["behind_lower"] == own["behind_upper"] == 0.0
     for row in study.rows:
         assert row.lower <= row.gap_closed <= row.upper
@@ -36,14 +41,8 @@ def test_a_small_study_has_its_table_and_figure(tmp_path):
     worst = min(row.gain for row in study.rows if row.label == "pike" and row.world != "all")
     assert np.sign(table["pike"]["worst_gain"]) == np.sign(worst)
     assert "counterfactual closes" in written["verdict"]
-    again = run_synthetic_study(["few_steps/2"], ["round_robin", "exp3s", "pike"], **options)
+    again = run_synthetic_study(["few_steps/2"], ["round_robin", "exp3s", "pike", EQUAL], **options)
     assert orjson.dumps(again.table()) == orjson.dumps(study.table())
-
-
-def test_uniform_is_its_own_reference():
-    study = run_synthetic_study(["few_steps/2"], ["mixture(shares=(1, 1, 1))"], runs=3, tuning_runs=2, ablations=False)
-    row = next(row for row in study.rows if row.world == "all" and row.label != "counterfactual")
-    assert row.gain == pytest.approx(0.0, abs=1e-12)
 
 
 def test_every_policy_gets_its_settings():

@@ -83,7 +83,7 @@ def print_study(study: SyntheticStudy) -> None:
     made = study.signature
     what = f"{len(made['worlds'])} {made['split']} worlds, {made['runs']} paired runs each, 95 % bootstrap intervals"
     overall = [row for row in study.rows if row.world == "all"]
-    columns = ("policy", "signal", "gap closed", "counterfactual is ahead by", "worst world", "notes")
+    columns = ("policy", "gap closed", "counterfactual is ahead by", "worst world", "notes")
     for kind, title in (("policy", f"gap closed in whole runs (estimand: run); {what}"), ("ablation", "ablations")):
         rows = [row for row in overall if row.kind == kind]
         if rows:
@@ -94,14 +94,13 @@ def print_study(study: SyntheticStudy) -> None:
 def _cells(row: SyntheticRow) -> tuple[str, ...]:
     same = row.label == "counterfactual" and row.kind == "policy"
     worst = f"{row.worst_gain:+.1%} in {row.worst_world}"
-    notes = f"cannot run in {row.missing}" if row.missing else ""
+    notes = [row.signal, f"cannot run in {row.missing}" if row.missing else ""]
     return (
         row.label,
-        row.signal,
         interval(row.gap_closed, row.lower, row.upper),
         "" if same else interval(row.behind, row.behind_lower, row.behind_upper, "+"),
         worst,
-        notes,
+        ", ".join(note for note in notes if note),
     )
 
 

@@ -66,7 +66,8 @@ class Diagnostics:
             found["few rounds"] = (
                 f"The effective sample size is {self.effective_sample_size:.1f}, below 30: too little to tell."
             )
-        if self.pareto_k > 0.7:
+        # The fit also calls weights heavy-tailed that lie close together: up to 10 none of them can do harm.
+        if self.pareto_k > 0.7 and self.max_weight > 10.0:
             found["heavy tail"] = (
                 f"The importance weights have a heavy tail (Pareto k {self.pareto_k:.2f}, above 0.7): prefer DR."
             )

@@ -216,8 +216,8 @@ def run_synthetic_study(
     check_choice("split", split, SPLITS)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    chosen = list(dict.fromkeys([CANDIDATE, *(competitors() if names is None else names)]))
-    tried = {name: settings_of(name) for name in chosen if name != "uniform"}
+    chosen = dict.fromkeys([CANDIDATE, "uniform", *(competitors() if names is None else names)])
+    tried = {name: settings_of(name) for name in chosen}
 
     def runs_of(phase: str, settings: Sequence[Setting], of: Split, count: int, start: int) -> _Finals:
         names = expand(world_names, of)
@@ -260,7 +260,9 @@ def _jobs(worlds: Sequence[str], settings: Sequence[Setting], split: Split, runs
         for policy, signal in dict.fromkeys([("uniform", ""), *settings]):
             key = f"{split}|{world}|{policy}|{signal}|{seed}|{runs}"
             spec = {"kind": "run", "world": world, "split": split, "policy": policy, "signal": signal}
-            jobs.append(Job(key, {**spec, "seed": seed, "first": 0, "runs": runs}))
+            # With its parameters, so that a store does not answer for a policy whose defaults have changed since.
+            spec |= {"params": policies.make(policy).params(), "seed": seed, "first": 0, "runs": runs}
+            jobs.append(Job(key, spec))
     return jobs
 
 
