@@ -3,6 +3,8 @@
     python benchmarks/bench_sim.py speed [--smpybandits PYTHON] [--coba PYTHON]
     python benchmarks/bench_sim.py regret --smpybandits PYTHON
     python benchmarks/bench_sim.py table [--split reported]
+    python benchmarks/bench_sim.py check FOLDER        (of `simulate --worlds all --policies all --out FOLDER`)
+    python benchmarks/bench_sim.py tuned               (results of shipped tuned parameters on reported worlds)
 
 A peer runs under the interpreter of its own virtual environment:
 
@@ -27,7 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 N_TASKS, GAP = 8, 0.2
 MEANS = (0.5 + GAP, *[0.5] * (N_TASKS - 1))
-REGRETS = {"exp3": 2000, "exp3s": 2000, "ucb1": 2000}
+REGRETS = {"exp3": 2000, "exp3s": 2000, "ucb1": 2000, "thompson": 300}
 REGRET_MEANS, REGRET_RUNS = (0.8, 0.5, 0.5, 0.4), 100
 
 
@@ -167,15 +169,23 @@ def memory(world, policy):
 def regret(arguments):
     from apportion.policies.exp3 import Exp3
     from apportion.policies.exp3s import Exp3S
+    from apportion.policies.thompson_beta import ThompsonBeta
     from apportion.policies.ucb1 import UCB1
     from apportion.sim import BanditWorld, simulate
 
     theirs = ask_peer(arguments.smpybandits, "smpybandits", "regret")
     for name, horizon in REGRETS.items():
         gamma = exp3_gamma(len(REGRET_MEANS), horizon)
-        own = {"exp3": Exp3(gamma=gamma), "exp3s": Exp3S(gamma=0.1, alpha=0.001), "ucb1": UCB1(exploration=0.0)}
+        own = {
+            "exp3": Exp3(gamma=gamma),
+            "exp3s": Exp3S(gamma=0.1, alpha=0.001),
+            "ucb1": UCB1(exploration=0.0),
+            # Forgets so little in so few steps that it is the plain rule; a longer memory takes more time.
+            "thompson": ThompsonBeta(forget=1e-3, threshold=0.5, exploration=0.0),
+        }
         world = BanditWorld(means=REGRET_MEANS, budget=horizon)
-        mean, error = simulate(world, own[name], n_runs=400, seed=0).mean_and_error()
+        n_runs = 100 if name == "thompson" else 400
+        mean, error = simulate(world, own[name], n_runs=n_runs, seed=0).mean_and_error()
         mean, error = (max(REGRET_MEANS) - mean) * horizon, error * horizon
         apart = abs(mean - theirs[name][0]) / math.hypot(error, theirs[name][1])
         print(
@@ -204,6 +214,58 @@ def table(arguments):
         )
 
 
+def check(arguments):
+    """Is the best spending beaten, or does anyone gain where all tasks are equal? Beyond what noise can do."""
+    from pathlib import Path
+
+    study = json.loads((Path(arguments.study) / "study.json").read_text())
+    rows = [row for row in study["rows"] if row["runs"] and row["mean"] is not None]
+    best = {row["world"]: row["mean"] for row in study["rows"] if row["policy"] == "oracle"}
+    found = []
+    for row in rows:
+        error = max((row["upper"] - row["lower"]) / 3.92, 1e-9)
+        over = row["mean"] - best[row["world"]]
+        if over / error > arguments.z and over > 1e-6:
+            known = "" if study["verified"][row["world"]] else " (the best known)"
+            found.append(f"{row['policy']} in {row['world']}: {over:.5f} above the best spending{known}")
+    print(f"{len(rows)} rows, {len(best)} worlds, limit {arguments.z:g} standard errors")
+    print("\n".join(found) or "nothing beats the best spending beyond noise")
+    equal = [row for row in rows if row["world"].startswith("equal/") and row["gain"] is not None]
+    if equal:
+        most = max(equal, key=lambda row: row["gain"])
+        room = max(best[row["world"]] - row["mean"] for row in equal if row["policy"] == "uniform")
+        print(
+            f"largest gain over uniform where all tasks are equal: {most['gain']:.5f}, {most['policy']} in "
+            f"{most['world']}; uniform's draws lose up to {room:.5f} there"
+        )
+    return 1 if found else 0
+
+
+def tuned(arguments):
+    """Did tuning on public worlds move results on reported ones? Paired by run, bootstrap over worlds."""
+    import numpy as np
+
+    from apportion.study.tune import read_tuned
+    from apportion.study.worlds import expand, study_worlds
+
+    known = {name: item.spec for name, item in read_tuned("shipped").items() if item.parameters}
+    worlds = expand(arguments.worlds.split(","), "reported")
+    rng = np.random.default_rng(0)
+    print(f"{len(worlds)} reported worlds, {arguments.runs} paired runs")
+    for name, spec in known.items():
+        study = study_worlds(worlds, [name, spec], runs=arguments.runs, seed=1, split="reported", workers=1)
+        gaps = {(row.policy, row.world): row.gap_closed for row in study.rows}
+        pairs = np.array([(gaps[name, world], gaps[spec, world]) for world in worlds])
+        pairs = pairs[np.isfinite(pairs).all(axis=1)]
+        moved = pairs[:, 1] - pairs[:, 0]
+        lower, upper = np.quantile(moved[rng.integers(0, len(moved), (2000, len(moved)))].mean(axis=1), (0.025, 0.975))
+        print(
+            f"| {name} | {pairs[:, 0].mean():.3f} | {pairs[:, 1].mean():.3f} | {moved.mean():+.3f} "
+            f"[{lower:+.3f}, {upper:+.3f}] | {spec.removeprefix(name)} |",
+            flush=True,
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -215,6 +277,12 @@ def main():
     command = commands.add_parser("table")
     command.add_argument("--split", choices=("public", "reported"), default="public")
     command.add_argument("--runs", type=int, default=200)
+    command = commands.add_parser("check")
+    command.add_argument("study", help="folder of `apportion simulate --out`")
+    command.add_argument("--z", type=float, default=5.0)
+    command = commands.add_parser("tuned")
+    command.add_argument("--worlds", default="speeds,useless,transfer,forgetting,change,few_steps,plateau,fitted")
+    command.add_argument("--runs", type=int, default=30)
     command = commands.add_parser("peer")
     command.add_argument("peer")
     command.add_argument("job")
@@ -222,7 +290,9 @@ def main():
     if arguments.command == "peer":
         print(json.dumps({"smpybandits": peer_smpybandits, "coba": peer_coba}[arguments.peer](arguments.job)))
     else:
-        {"speed": speed, "regret": regret, "table": table}[arguments.command](arguments)
+        jobs = {"speed": speed, "regret": regret, "table": table, "check": check, "tuned": tuned}
+        return jobs[arguments.command](arguments)
+    return 0
 
 
 if __name__ == "__main__":

@@ -104,7 +104,8 @@ def study_worlds(
     """Simulate every policy in every world and compare it with uniform and with the best spending.
 
     Args:
-        world_names: such as `transfer/3`, a family such as `transfer` (all its worlds), or `FILE.py:CLASS`.
+        world_names: such as `transfer/3`, a family such as `transfer` (all its worlds), or one of a user's own:
+            `FILE.py:CLASS` or a registered name, with or without parameters.
         policy_specs: names with parameters.
         runs: paired runs for each world and policy, at least 2.
         seed: of noise and draws.
@@ -145,14 +146,15 @@ def study_worlds(
 
 
 def expand(world_names: Sequence[str], split: Split) -> list[str]:
-    """Single worlds: those of a family named, `all` of the suite, and worlds in files as they are.
+    """Single worlds: those of a family named, `all` of the suite, and a user's own as they are.
 
     Raises:
         ValueError: a name is unknown.
     """
     names: list[str] = []
     for name in world_names:
-        if ".py:" in name:
+        if _is_own(name):
+            worlds.make(name)
             names.append(name)
         elif name == "all":
             names.extend(suite.ids())
@@ -165,8 +167,12 @@ def expand(world_names: Sequence[str], split: Split) -> list[str]:
 
 
 def load_world(name: str, split: Split) -> World:
-    """A world of the suite, or of a user's own file."""
-    return worlds.make(name) if ".py:" in name else suite.load(name, split=split)
+    """A world of the suite, or one of a user's own: `FILE.py:CLASS`, a registered name, or either with parameters."""
+    return worlds.make(name) if _is_own(name) else suite.load(name, split=split)
+
+
+def _is_own(name: str) -> bool:
+    return ".py:" in name or "(" in name or (name not in suite.FAMILIES and name in worlds.names())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,8 +283,8 @@ def work(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_references(name: str, split: Split) -> References:
-    """What policies are measured against in a world of the suite, or of a user's own file."""
-    return references(worlds.make(name)) if ".py:" in name else suite_references(name, split)
+    """What policies are measured against in a world of the suite, or in one of a user's own."""
+    return references(worlds.make(name)) if _is_own(name) else suite_references(name, split)
 
 
 def _collect(
