@@ -1,10 +1,12 @@
 """Tasksets that are generated, and those derived from others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from apportion.tasksets import digits, tabular, toys, vision, with_decoys, with_final_half
+from apportion.tasksets import digits, tabular, toys, vision, with_decoys, with_validation_from_training
 from apportion.training import Classification, TaskData, Taskset, TensorExamples
 
 PEOPLE, PLACES, OBJECTS, EVENTS = 3, 3, 2, 6
@@ -126,22 +128,29 @@ def test_decoys_have_nothing_to_learn_but_look_alike():
         with_decoys(made)
 
 
-def test_final_scores_have_examples_of_their_own():
+def test_evaluations_have_examples_of_their_own():
     def examples(n):
         return TensorExamples(torch.arange(n, dtype=torch.float32)[:, None], torch.arange(n) % 2)
 
-    data = TaskData(
-        name="a", train=examples(6), validation={"x": examples(7), "y": examples(1)}, head=Classification(2)
-    )
-    made = with_final_half(Taskset(name="t", parts=(data,), encoder=torch.nn.Identity, width=1))["a"]
-    seen, final = made.validation["x"], made.final["x"]
-    assert seen.take(np.arange(len(seen))).inputs[:, 0].tolist() == [0, 2, 4, 6]
-    assert final.take(np.arange(len(final))).inputs[:, 0].tolist() == [1, 3, 5]
-    assert final.labels().tolist() == [1, 1, 1]
-    assert len(made.validation["y"]) == len(made.final["y"]) == 1
-    assert seen.checksum() != final.checksum()
+    def seen(part):
+        return part.take(np.arange(len(part))).inputs[:, 0].tolist()
+
+    data = TaskData(name="a", train=examples(32), validation={"x": examples(7)}, head=Classification(2))
+    taskset = Taskset(name="t", parts=(data,), encoder=torch.nn.Identity, width=1)
+    made = with_validation_from_training(taskset)["a"]
+    assert seen(made.validation[""]) == [9, 19, 29]
+    assert seen(made.train) == [number for number in range(32) if number not in (9, 19, 29)]
+    assert made.train.labels().tolist() == [number % 2 for number in seen(made.train)]
+    assert seen(made.final["x"]) == list(range(7))
+    assert made.train.checksum() != made.validation[""].checksum()
+    long = replace(data, train=examples(8000))
+    made = with_validation_from_training(replace(taskset, parts=(long,)))["a"]
+    assert (len(made.train), len(made.validation[""])) == (7500, 500)
     plain = digits()
-    assert with_final_half(plain).checksum == plain.checksum
+    assert with_validation_from_training(plain).checksum == plain.checksum
+    few = replace(data, train=examples(9))
+    with pytest.raises(ValueError, match="9 training examples"):
+        with_validation_from_training(replace(taskset, parts=(few,)))
 
 
 def test_digits_takes_batch_sizes():

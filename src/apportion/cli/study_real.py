@@ -74,9 +74,9 @@ def glue(
 ) -> None:
     """Compare policies on eight tasks of GLUE with their official metrics, the encoder frozen and its outputs kept.
 
-    One half of each development set serves the evaluations during a run, the other half gives the final scores. For
-    full fine-tuning, on a GPU: `--set taskset.options.freeze_layers=0`. Some hours on two cores; --quick takes ten
-    minutes, most of which is the encoder's first pass over the texts.
+    Evaluations during a run use training examples set aside, final scores the development sets. For full fine-tuning,
+    on a GPU: `--set taskset.options.freeze_layers=0`. Some hours on two cores; --quick takes ten minutes, half of which
+    is the encoder's first pass over the texts.
     """
     with one_sentence():
         from ..study.real_plans import glue_plan

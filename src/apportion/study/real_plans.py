@@ -87,7 +87,7 @@ def glue_plan(*, data_dir: str | None = None, quick: bool = False) -> RealPlan:
     options: dict[str, Any] = {"freeze_layers": "all"}
     if quick:
         options |= {"max_train": 8000, "max_validation": 800}
-    taskset: dict[str, Any] = {"name": "glue", "tasks": list(_GLUE), "final_half": True, "options": options}
+    taskset: dict[str, Any] = {"name": "glue", "tasks": list(_GLUE), "validate_on_training": True, "options": options}
     if data_dir is not None:
         taskset["data_dir"] = data_dir
     config = {

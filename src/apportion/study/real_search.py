@@ -14,9 +14,9 @@ Score = Callable[[Sequence[tuple[Shares, int]]], list[float]]
 """Objectives of (shares, seed) pairs."""
 
 _ROUNDS = 4
-_FINAL_SEEDS = 3
 _LENGTH = 0.3  # of the kernel, between square roots of shares
-_NOISE = 0.013  # standard deviation of one run's objective, as on digits at 400 batches
+_NOISE = 0.013  # standard deviation of one run's objective, as on digits at 400 batches: counts like two runs
+_REPEATS = 4  # runs of uniform that say how noisy a run is here
 _PROPOSED = 400
 
 
@@ -44,11 +44,11 @@ def search_mixture(
 ) -> Search:
     """Look for the shares with the largest objective by Bayesian optimisation, on seeds that nothing else uses.
 
-    At first come uniform, the tasks with a priority alone or with half of the budget, each task left out, and random
-    mixtures, a quarter of the trials together. Then a Gaussian process over the square roots of the shares (linear
-    and squared-exponential kernel) says where mean + standard deviation is largest, in three rounds. Each mixture runs
-    once, with the same seed. The sixth with the best means of the process, and uniform, run on two more seeds, and the
-    best average wins.
+    At first come uniform, on four seeds to learn how noisy a run is, the tasks with a priority alone or with half of
+    the budget, each task left out, and random mixtures, a quarter of the trials together. Then a Gaussian process over
+    the square roots of the shares (linear and squared-exponential kernel) says where mean + standard deviation is
+    largest, in three rounds. Each of these mixtures runs once, with the first seed. The sixth with the best means of
+    the process runs on the other three seeds, and the best average wins.
 
     Args:
         tasks: names.
@@ -70,54 +70,62 @@ def search_mixture(
     while len(wanted) < trials // _ROUNDS:
         wanted.append(_shares(np.exp(random.normal(size=n))))
     tried, values = wanted, score([(shares, seed) for shares in wanted])
+    more_seeds = range(seed + 1, seed + _REPEATS)
+    repeats = [values[0], *score([(uniform, number) for number in more_seeds])]
+    values[0] = float(np.mean(repeats))
+    noise = float(np.sqrt((_REPEATS * np.var(repeats) + 2 * _NOISE**2) / (_REPEATS + 1)))
     for number in range(2, _ROUNDS + 1):
-        fresh = _proposals(tried, values, trials * number // _ROUNDS - len(tried), random)
+        fresh = _proposals(tried, values, noise, trials * number // _ROUNDS - len(tried), random)
         values = [*values, *score([(shares, seed) for shares in fresh])]
         tried = [*tried, *fresh]
-    means, _ = _process(tried, tried, values)
+    means, _ = _process(tried, tried, values, noise)
     best = np.argsort(-means, kind="stable")[: max(2, len(tried) // 6)]
-    finalists = list(dict.fromkeys([uniform, *(tried[place] for place in best)]))
-    again = [(shares, seed + more) for more in range(1, _FINAL_SEEDS) for shares in finalists]
-    averages = {shares: float(means[tried.index(shares)]) / _FINAL_SEEDS for shares in finalists}
+    finalists = [tried[place] for place in best if tried[place] != uniform]
+    again = [(shares, number) for number in more_seeds for shares in finalists]
+    averages = {shares: float(means[tried.index(shares)]) / _REPEATS for shares in finalists}
     for (shares, _), value in zip(again, score(again), strict=True):
-        averages[shares] += value / _FINAL_SEEDS
+        averages[shares] += value / _REPEATS
+    finalists.append(uniform)
+    averages[uniform] = values[0]
     winner = max(finalists, key=lambda shares: averages[shares])
     return Search(
         tasks=tuple(tasks),
         shares=winner,
         objective=averages[winner],
         trials=len(tried),
-        runs=len(tried) + len(again),
+        runs=len(tried) + len(again) + _REPEATS - 1,
     )
 
 
 def _proposals(
-    tried: Sequence[Shares], values: Sequence[float], number: int, random: np.random.Generator
+    tried: Sequence[Shares], values: Sequence[float], noise: float, number: int, random: np.random.Generator
 ) -> list[Shares]:
     """Mixtures that promise most, one after another, each taken to come out as the process expects."""
     known, worth = list(tried), list(values)
     n = len(known[0])
     for _ in range(number):
-        means, _ = _process(known, known, worth)
+        means, _ = _process(known, known, worth, noise)
         parents = [np.array(known[place]) for place in np.argsort(-means, kind="stable")[:4]]
         drawn = [_changed(parents[index % len(parents)], random) for index in range(_PROPOSED)]
         drawn += [_shares(random.dirichlet(np.full(n, 0.7))) for _ in range(_PROPOSED // 4)]
         candidates = [shares for shares in dict.fromkeys(drawn) if shares not in known]
-        expected, spread = _process(candidates, known, worth)
+        expected, spread = _process(candidates, known, worth, noise)
         place = int(np.argmax(expected + spread))
         known.append(candidates[place])
         worth.append(float(expected[place]))
     return known[len(tried) :]
 
 
-def _process(wanted: Sequence[Shares], tried: Sequence[Shares], values: Sequence[float]) -> tuple[Floats, Floats]:
+def _process(
+    wanted: Sequence[Shares], tried: Sequence[Shares], values: Sequence[float], noise: float
+) -> tuple[Floats, Floats]:
     """Mean and standard deviation of the Gaussian process at `wanted`, each (n_wanted,)."""
     seen = np.nan_to_num(np.array(values))
     centre, scale = float(seen.mean()), max(float(seen.std()), 1e-6)
     points, known = np.sqrt(np.array(wanted)), np.sqrt(np.array(tried))
-    noise = (_NOISE / scale) ** 2 + 1e-6
+    ridge = (noise / scale) ** 2 + 1e-6
     cross = _kernel(points, known)
-    solved = np.linalg.solve(_kernel(known, known) + noise * np.eye(len(known)), cross.T)
+    solved = np.linalg.solve(_kernel(known, known) + ridge * np.eye(len(known)), cross.T)
     variance = 1.0 + (points**2).sum(axis=1) - (cross * solved.T).sum(axis=1)
     return centre + scale * solved.T @ ((seen - centre) / scale), scale * np.sqrt(np.maximum(variance, 0.0))
 

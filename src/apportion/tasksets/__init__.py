@@ -1,6 +1,6 @@
 """Ready workloads: digits, GLUE, SuperGLUE, generated ones, and a user's own files."""
 
-from .derived import with_decoys, with_final_half
+from .derived import with_decoys, with_validation_from_training
 from .digits import digits
 from .encoders import DEFAULT_ENCODER
 from .files import FileTask, files
@@ -33,5 +33,5 @@ __all__ = [
     "toys",
     "vision",
     "with_decoys",
-    "with_final_half",
+    "with_validation_from_training",
 ]

@@ -12,6 +12,7 @@ from ..records import Ints
 from ..training import Examples, TaskData, Taskset
 from ._wrapped import Part, Relabelled
 
+MOST_SET_ASIDE = 500
 WRONG = 0.8
 """Fraction of the training labels of `corrupted` that were shuffled."""
 
@@ -59,25 +60,26 @@ def with_decoys(taskset: Taskset, *, seed: int = 0) -> Taskset:
     )
 
 
-def with_final_half(taskset: Taskset) -> Taskset:
-    """Keeps every second held-out example for the final scores, so that no policy is scored on what it looked at.
+def with_validation_from_training(taskset: Taskset) -> Taskset:
+    """Evaluates during a run on training examples set aside, so that no policy is scored on what it looked at.
 
-    Tasks that have sets for the final scores already stay as they are; a set of one example serves both.
+    Every tenth training example, at most `MOST_SET_ASIDE` of a task, serves the evaluations and is not trained on; the
+    held-out sets give the final scores alone. Tasks that have sets for the final scores already stay as they are.
+
+    Raises:
+        ValueError: a task has fewer than ten training examples.
     """
-    parts = tuple(
-        part
-        if part.test is not None
-        else replace(
-            part,
-            validation={name: _half(item, 0) for name, item in part.validation.items()},
-            test={name: _half(item, 1) for name, item in part.validation.items()},
-        )
-        for part in taskset.parts
-    )
-    notes = {**taskset.notes, "held out": "one half for evaluations during a run, the other for the final scores"}
+    notes = {**taskset.notes, "evaluations": "on training examples set aside; final scores on the held-out sets"}
+    parts = tuple(part if part.test is not None else _set_aside(part) for part in taskset.parts)
     return replace(taskset, parts=parts, notes=notes)
 
 
-def _half(examples: Examples, first: int) -> Examples:
-    numbers: Ints = np.arange(first, len(examples), 2, dtype=np.int64)
-    return Part(examples, numbers) if len(numbers) else examples
+def _set_aside(part: TaskData) -> TaskData:
+    n = len(part.train)
+    if n < 10:
+        raise ValueError(f"task {part.name!r} has {n} training examples: at least 10 are needed to set one aside.")
+    numbers: Ints = np.arange(n, dtype=np.int64)
+    aside = numbers[9::10]
+    aside = aside[np.linspace(0, len(aside) - 1, min(len(aside), MOST_SET_ASIDE)).astype(np.int64)]
+    rest = np.setdiff1d(numbers, aside)
+    return replace(part, train=Part(part.train, rest), validation={"": Part(part.train, aside)}, test=part.validation)

@@ -9,7 +9,7 @@ from typing import Any
 
 from .._check import check_names
 from ..training import Taskset
-from .derived import with_decoys, with_final_half
+from .derived import with_decoys, with_validation_from_training
 from .tables import Table, read_hub, read_table
 from .workload import TextOptions, TextTask, text_taskset
 
@@ -43,7 +43,7 @@ def glue(
     tasks: Sequence[str] | None = None,
     options: TextOptions | Mapping[str, Any] | None = None,
     decoys: bool = False,
-    final_half: bool = False,
+    validate_on_training: bool = False,
 ) -> Taskset:
     """Makes the tasks of GLUE, scored on their development sets with the official metrics.
 
@@ -62,8 +62,8 @@ def glue(
         tasks: names of the tasks to take, in their order; None takes all nine.
         options: encoder, freezing and sizes; in a configuration the table `taskset.options`.
         decoys: add two useless tasks and one with corrupted labels; see `with_decoys`.
-        final_half: keep one half of each development set for the final scores, which are then not those of the whole;
-            see `with_final_half`.
+        validate_on_training: evaluate during a run on training examples set aside, and use the development sets for
+            the final scores alone; see `with_validation_from_training`.
 
     Raises:
         ValueError: a task is unknown, or a table is not as it should be.
@@ -74,7 +74,7 @@ def glue(
     made = [_task(name, None if data_dir is None else Path(data_dir)) for name in chosen]
     origin = f"hub {HUB}" if data_dir is None else "local Parquet"
     taskset = text_taskset("glue", made, options, notes={"data": origin})
-    taskset = with_final_half(taskset) if final_half else taskset
+    taskset = with_validation_from_training(taskset) if validate_on_training else taskset
     return with_decoys(taskset) if decoys else taskset
 
 
