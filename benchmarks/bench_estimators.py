@@ -187,7 +187,8 @@ def coverage(n_logs):
         options = {"estimator": estimator, "interval": interval, **settings}
         found = [est.evaluate(log, TARGET, **options) for log in drawn]
         share = float(np.mean([one.lower <= TRUTH <= one.upper for one in found]))
-        width = float(np.mean([one.upper - one.lower for one in found]))
+        widths = np.array([one.upper - one.lower for one in found])
+        width = float(widths[np.isfinite(widths)].mean())
         figure = {"case": case, "estimator": estimator, "interval": interval, "logs": n_logs}
         show(figure="coverage", **figure, coverage=round(share, 4), width=round(width, 3))
 
