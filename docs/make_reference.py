@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 
 from apportion.cli import app
@@ -26,6 +26,7 @@ PUBLIC = (
     "apportion.training",
     "apportion.tasksets",
     "apportion.report",
+    "apportion.integrations",
     "apportion.testing",
     "apportion.log",
     "apportion.run",
@@ -44,13 +45,11 @@ def commands() -> str:
     """Every command with its help."""
     parts = ["# Commands\n\nMade by `docs/make_reference.py`. Every command takes `--help`.\n"]
 
-    def walk(command: click.Command, path: str) -> None:
-        context = click.Context(command, info_name=path)
-        if isinstance(command, click.Group):
-            for name in command.list_commands(context):
-                child = command.get_command(context, name)
-                if child is not None:
-                    walk(child, f"{path} {name}")
+    def walk(command: Any, path: str) -> None:
+        # By their attributes: typer brings classes of its own for what click has.
+        if hasattr(command, "commands"):
+            for name, child in sorted(command.commands.items()):
+                walk(child, f"{path} {name}")
             return
         parts.append(f"## `{path}`\n\n{inspect.cleandoc(command.help or '')}\n")
         rows = []
@@ -58,7 +57,7 @@ def commands() -> str:
             if item.name == "help":
                 continue
             shown = " / ".join(f"`{word}`" for word in [*item.opts, *item.secondary_opts])
-            if isinstance(item, click.Argument):
+            if item.param_type_name == "argument":
                 shown = f"`{(item.name or '').upper()}`"
             rows.append(f"| {shown} | {getattr(item, 'help', '') or ''} |")
         parts.append("| argument or option | meaning |\n|---|---|\n" + "\n".join(rows) + "\n")
@@ -79,7 +78,8 @@ def policies_page() -> str:
     """Every policy and signal with its needs and its source."""
     lines = [
         "# Policies and signals\n\nMade by `docs/make_reference.py` from the docstrings, which have formulas, defaults and "
-        "the conditions under which a policy fails.\n",
+        "the conditions under which a policy fails. [Families](families.md) says which to take when, with shares over time; "
+        "[Speed and endurance](policy_speed.md) what a decision costs and what a million of them do.\n",
         "## Policies\n",
         "| name | family | needs | cost of a step | what it decides | source |",
         "|---|---|---|---|---|---|",

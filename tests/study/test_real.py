@@ -179,6 +179,8 @@ def test_the_command(tmp_path):
     result = CliRunner().invoke(app, [*words, "--workers", "1", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "does not differ from uniform" in result.output or "proportional" in result.output
-    assert (tmp_path / "study.md").is_file()
+    made = (tmp_path / "study.md").read_text()
+    assert "`apportion study falsify --settings equal --policies proportional --seeds 2" in made
+    assert "--set training.evaluation_size=8`" in made
     result = CliRunner().invoke(app, ["study", "digits", "--settings", "none"])
     assert result.exit_code == 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -31,6 +32,7 @@ _DATA = typer.Option(None, help="Folder with the data of the tasks; left out, th
 
 
 def digits(
+    context: typer.Context,
     quick: bool = _QUICK,
     settings: str = _SETTINGS,
     policy_list: str = _POLICIES,
@@ -54,10 +56,11 @@ def digits(
 
         plan = digits_plan(quick=quick)
         changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, setting)
-        _run(changed, out, engine, workers, ray_address, as_json)
+        _run(changed, out, engine, workers, ray_address, as_json, _command(context))
 
 
 def glue(
+    context: typer.Context,
     data_dir: Path | None = _DATA,
     quick: bool = _QUICK,
     settings: str = _SETTINGS,
@@ -83,10 +86,11 @@ def glue(
 
         plan = glue_plan(data_dir=None if data_dir is None else str(data_dir), quick=quick)
         changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, setting)
-        _run(changed, out, engine, workers, ray_address, as_json)
+        _run(changed, out, engine, workers, ray_address, as_json, _command(context))
 
 
 def falsify(
+    context: typer.Context,
     taskset: str = typer.Argument("toys", help="toys, tabular, vision or superglue."),
     data_dir: Path | None = _DATA,
     quick: bool = _QUICK,
@@ -108,7 +112,9 @@ def falsify(
 
         plan = falsification_plan(taskset, data_dir=None if data_dir is None else str(data_dir), quick=quick)
         changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, setting)
-        _run(changed, out or Path("runs") / f"study-{taskset}", engine, workers, ray_address, as_json)
+        _run(
+            changed, out or Path("runs") / f"study-{taskset}", engine, workers, ray_address, as_json, _command(context)
+        )
 
 
 def _changed(
@@ -134,7 +140,9 @@ def _changed(
     return replace(plan, single_seeds=single_seeds) if single_seeds >= 0 else plan
 
 
-def _run(plan: RealPlan, out: Path, engine: str, workers: int | None, address: str, as_json: bool) -> None:
+def _run(
+    plan: RealPlan, out: Path, engine: str, workers: int | None, address: str, as_json: bool, command: str
+) -> None:
     from ..study.real import run_real_study
     from ..study.real_page import row_data, write_real_study
     from ..study.real_tables import real_rows
@@ -156,7 +164,6 @@ def _run(plan: RealPlan, out: Path, engine: str, workers: int | None, address: s
             address=address or None,
             progress=lambda what, done, total: bar.update(shown, description=what, completed=done, total=total),
         )
-    command = f"apportion study {plan.name.lower()}"
     files = write_real_study(results, out, command=command)
     rows = real_rows(results)
     if as_json:
@@ -165,6 +172,25 @@ def _run(plan: RealPlan, out: Path, engine: str, workers: int | None, address: s
     print_rows(results, rows)
     for name, file in files.items():
         console.print(f"{name}: {file}", markup=False, soft_wrap=True)
+
+
+def _command(context: typer.Context) -> str:
+    """What was typed, without folders and what makes no difference."""
+    words = ["apportion", "study", str(context.info_name)]
+    for item in context.command.params:
+        value = context.params.get(str(item.name))
+        if value == item.default or item.name in ("out", "workers", "engine", "ray_address", "as_json"):
+            continue
+        if item.param_type_name == "argument":
+            words.append(str(value))
+        elif item.name == "data_dir":
+            words.append("--data-dir DIR")
+        elif isinstance(value, bool):
+            words.append(item.opts[0])
+        else:
+            several = cast("list[Any]", value) if isinstance(value, (list, tuple)) else [value]
+            words += [f"{item.opts[0]} {shlex.quote(str(one))}" for one in several]
+    return " ".join(words)
 
 
 def print_rows(results: RealResults, rows: tuple[RealRow, ...]) -> None:

@@ -143,10 +143,11 @@ def _transfer(results: RealResults, rows: Sequence[RealRow]) -> str:
         )
         body.append((f"{row.label}, minus alone with all", *(f"{row.against_full[task]:+.3f}" for task in tasks)))
     seeds = len(next(iter(results.singles.values())))
+    many = "s" if seeds > 1 else ""
     return (
-        f"## Against training each task alone ({first})\n\n{seeds} seeds of single-task training. Below zero the task "
-        f"lost by being trained with the others; alone with the whole budget it had {len(tasks)} times the batches of "
-        f"an equal share.\n\n" + table(("", *tasks), body) + "\n"
+        f"## Against training each task alone ({first})\n\n{seeds} seed{many} of single-task training. Below zero the "
+        f"task lost by being trained with the others; alone with the whole budget it had {len(tasks)} times the "
+        f"batches of an equal share.\n\n" + table(("", *tasks), body) + "\n"
     )
 
 
