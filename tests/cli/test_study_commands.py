@@ -98,3 +98,55 @@ def test_demo(tmp_path):
     assert (tmp_path / "report.html").is_file()
     assert sorted((tmp_path / "figures").glob("*.png"))
     assert text.rstrip().endswith("report.html")
+
+
+@pytest.mark.parametrize(
+    ("world", "message"),
+    [
+        ("LearningWorld(tasks=T, budget=50, scale=(5.0, float('nan')))", "`scale[1]` must be in (0, inf), got"),
+        ("LearningWorld(tasks=T, budget=50, scale=5.0, transfer=((1, 50), (50, 1)))", "at most 4 per task, got 25.5"),
+        ("Priced(LearningWorld(tasks=T, budget=50, scale=5.0), prices=(1.0, -2.0))", "`prices[1]` must be in (0, inf)"),
+    ],
+)
+def test_bad_settings_of_ones_own_world_are_one_sentence(tmp_path, world, message):
+    (tmp_path / "mine.py").write_text(
+        "from apportion import Task\n"
+        "from apportion.sim import LearningWorld, Priced\n\n"
+        "T = (Task(name='a'), Task(name='b'))\n\n"
+        f"class Mine(LearningWorld):\n    def __new__(cls):\n        return {world}\n"
+    )
+    text = apportion("simulate", "--worlds", f"{tmp_path / 'mine.py'}:Mine", "--runs", 2, "--workers", 1, code=2)
+    assert message in " ".join(text.split())
+
+
+def test_registered_worlds_take_parameters():
+    words = ["--worlds", "bandit(means=(0.2, 0.9), budget=40)", "--policies", "ucb1", "--runs", 20, "--workers", 1]
+    rows = {row["policy"]: row for row in json.loads(apportion("simulate", *words, "--json"))["rows"]}
+    assert rows["oracle"]["mean"] == pytest.approx(0.9)
+    assert rows["ucb1"]["gap_lower"] > 0
+
+
+def test_figures_and_pictures_are_drawn(tmp_path):
+    words = ["simulate", "--worlds", "few_steps", "--policies", "sec,exp3s", "--runs", 4, "--workers", 1]
+    apportion(*words, "--out", tmp_path)
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert names == {"gap-closed.svg", "objective.svg", *(f"shares-few_steps-{index}.svg" for index in range(3))}
+    text = (tmp_path / "figures" / "gap-closed.svg").read_text()
+    assert text.startswith("<svg")
+    assert "few_steps/2" in text
+    assert "http" not in text.replace("http://www.w3.org", "")  # self-contained
+    output = apportion("list", "worlds", "few_steps,equal/1", "--out", tmp_path / "worlds")
+    assert "few_steps/1" in output
+    assert {path.name for path in (tmp_path / "worlds").iterdir()} == {"few_steps.svg", "equal.svg"}
+    data = json.loads(apportion("list", "worlds", "equal/1", "--json"))
+    assert [item["name"] for item in data[0]["settings"]] == ["equal/1"]
+    assert data[0]["settings"][0]["uniform"] == pytest.approx(data[0]["settings"][0]["best"], abs=1e-3)
+    assert "there is no family" in apportion("list", "worlds", "equl", code=2)
+
+
+def test_many_worlds_make_a_map(tmp_path):
+    words = ["--worlds", "few_steps,useless,equal/1", "--policies", "sec", "--runs", 2, "--workers", 1]
+    apportion("simulate", *words, "--out", tmp_path)
+    text = (tmp_path / "figures" / "gap-closed.svg").read_text()
+    assert "Blue: better than uniform" in text
+    assert "Left out" in text

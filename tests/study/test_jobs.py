@@ -3,12 +3,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from apportion.config import make_config
 from apportion.errors import CheckpointError
 from apportion.study.jobs import Job, read_store, run_jobs
+from apportion.study.training import study_training
+from apportion.study.worlds import study_worlds
 
 JOBS = [Job(f"job {number}", {"number": number}) for number in range(6)]
 
@@ -54,7 +58,18 @@ def test_a_worker_that_dies_loses_and_doubles_nothing(tmp_path):
     assert len(store.read_bytes().splitlines()) == len(JOBS)
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster on this machine, started once."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    yield
+    ray.shutdown()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.filterwarnings("default")  # ray itself warns
 def test_ray_gives_the_same_and_survives_a_killed_worker(tmp_path):
     jobs = [Job(job.key, {**job.spec, "folder": str(tmp_path)}) for job in JOBS]
@@ -62,6 +77,34 @@ def test_ray_gives_the_same_and_survives_a_killed_worker(tmp_path):
     assert results(run_jobs(jobs, die_once, engine="ray", store=store)) == expected()
     assert (tmp_path / "died").exists()
     assert len(store.read_bytes().splitlines()) == len(JOBS)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.filterwarnings("default")
+def test_simulations_on_ray_give_the_same_numbers():
+    words = {"runs": 6, "seed": 3}
+    local = study_worlds(["few_steps"], ["exp3s", "sec"], **words, workers=1)
+    there = study_worlds(["few_steps"], ["exp3s", "sec"], **words, engine="ray")
+    figures = [[repr(replace(row, seconds=0.0)) for row in study.rows] for study in (there, local)]
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.filterwarnings("default")
+def test_real_training_on_ray_gives_the_same_numbers_and_resumes(tmp_path):
+    data = {"taskset": {"name": "digits"}, "budget": {"amount": 12}, "when_exhausted": "cycle", "seed": 0}
+    config = make_config({**data, "training": {"evaluation_size": 8, "threads": 1}})
+    local = study_training(config, ["uniform", "exp3s"], [0, 1], out=tmp_path / "local", workers=1)
+    there = study_training(config, ["uniform", "exp3s"], [0], out=tmp_path / "ray", engine="ray")
+    assert there.objectives[:, 0].tolist() == local.objectives[:, 0].tolist()
+    store = tmp_path / "ray" / "jobs.jsonl"
+    first = store.read_bytes()
+    more = study_training(config, ["uniform", "exp3s"], [0, 1], out=tmp_path / "ray", engine="ray")
+    assert more.objectives.tolist() == local.objectives.tolist()
+    assert store.read_bytes().startswith(first)  # what was finished was not done again
+    assert len(store.read_bytes().splitlines()) == 4
 
 
 def test_an_interrupted_study_goes_on_where_it_stood(tmp_path):

@@ -351,11 +351,12 @@ def _judged(
         )
     others = rows[1:]
     clear = [row for row in others if row.real_lower > 0 or row.real_upper < 0]
+    samples = _resampled(real, simulated)
     gains = np.array([(row.simulated_gain, row.real_gain) for row in others])
     return Reality(
         rows=(*rows, *left_out),
-        spearman=_interval(real, simulated, lambda x, y: float(stats.spearmanr(x, y)[0])),
-        kendall=_interval(real, simulated, lambda x, y: float(stats.kendalltau(x, y)[0])),
+        spearman=_interval(_spearman(*samples)),
+        kendall=_interval(_kendall(*samples)),
         agreeing=sum(_agrees(row) for row in others),
         judged=len(others),
         clear_agreeing=sum(_agrees(row) for row in clear),
@@ -370,17 +371,29 @@ def _agrees(row: RealityRow) -> bool:
     return (row.real_gain > 0) == (row.simulated_gain > 0)
 
 
-def _interval(
-    real: Floats, simulated: Floats, measure: Callable[[Floats, Floats], float]
-) -> tuple[float, float, float]:
+def _resampled(real: Floats, simulated: Floats) -> tuple[Floats, Floats]:
+    """Mean objectives as observed and of bootstrap samples, each (1 + RESAMPLES, n_policies)."""
     rng = np.random.default_rng(0)  # of the bootstrap alone
-    value = measure(real.mean(axis=1), simulated.mean(axis=1))
-    samples = [
-        measure(
-            real[:, rng.integers(0, real.shape[1], real.shape[1])].mean(axis=1),
-            simulated[:, rng.integers(0, simulated.shape[1], simulated.shape[1])].mean(axis=1),
-        )
-        for _ in range(RESAMPLES)
-    ]
-    lower, upper = np.quantile(samples, (0.025, 0.975))
-    return value, float(lower), float(upper)
+    found: list[Floats] = []
+    for values in (real, simulated):
+        n = values.shape[1]
+        picks = np.vstack([np.arange(n), rng.integers(0, n, (RESAMPLES, n))])
+        found.append(np.stack([values[:, row].mean(axis=1) for row in picks]))
+    return found[0], found[1]
+
+
+def _spearman(x: Floats, y: Floats) -> Floats:
+    """Correlation of the ranks in every row."""
+    a, b = (stats.rankdata(values, axis=1) - (values.shape[1] + 1) / 2 for values in (x, y))
+    return (a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+
+
+def _kendall(x: Floats, y: Floats) -> Floats:
+    """Tau-b of every row: pairs in the same order less pairs in the other one, over those without ties."""
+    a, b = (np.sign(values[:, :, None] - values[:, None, :]) for values in (x, y))
+    return (a * b).sum(axis=(1, 2)) / np.sqrt((a * a).sum(axis=(1, 2)) * (b * b).sum(axis=(1, 2)))
+
+
+def _interval(values: Floats) -> tuple[float, float, float]:
+    lower, upper = np.quantile(values[1:], (0.025, 0.975))
+    return float(values[0]), float(lower), float(upper)
