@@ -91,6 +91,21 @@ def test_objectives(run, tmp_path, goal):
     assert sum(data["shares"].values()) == pytest.approx(1)
 
 
+def test_whole_runs_of_other_policies_are_replayed_in_the_fitted_world(run):
+    asked = ("--estimand", "run", "-p", "task:random", "-p", "exp3")
+    data = json.loads(apportion("evaluate", run, *asked, "--json"))
+    rows = {row["policy"]: row for row in data["rows"]}
+    assert set(rows) == {"uniform", "task:random", "exp3"}
+    assert rows["uniform"]["gain"]["value"] == 0
+    assert rows["task:random"]["gain"]["upper"] < 0
+    for row in rows.values():
+        assert row["estimate"]["estimand"] == "run"
+        assert row["estimate"]["lower"] < row["estimate"]["value"] < row["estimate"]["upper"]
+    assert "estimand run" in " ".join(apportion("evaluate", run, "--estimand", "run").split())
+    assert "leave the options" in apportion("evaluate", run, "--estimand", "run", "-e", "ips", code=2)
+    assert "not one of" in apportion("evaluate", run, "--estimand", "run", "-p", "task:none", code=2)
+
+
 def scores(change):
     def line(record):
         if "evaluation" in record:

@@ -189,8 +189,8 @@ def test_check_beats_the_last_value():
 
 def test_priors_from_earlier_runs_help_early():
     setting, past = history(world(transfer=np.eye(4) + 0.5 * np.eye(4, k=1)), n_runs=8, n_steps=800)
-    priors = learn_priors([fit(past)])
     setting, early = history(setting, n_runs=8, n_steps=80, seed=5)
+    priors = learn_priors([fit(past)], like=early)
     setting.flow(np.full((8, 4), 0.25), 720.0)
     errors = [
         np.abs(fit(early, priors=each).forecast().scores.value - setting.scores()).mean() for each in (None, priors)

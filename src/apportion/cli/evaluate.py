@@ -12,12 +12,13 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from .._check import check_choice
+from ._evaluate_run import evaluate_run, print_run
 from ._output import FINDING, console, errors, make_table, one_sentence, print_json
 
 if TYPE_CHECKING:
     from ..off_policy import LogEvaluation, PolicyRow
 
-ESTIMANDS = ("per_step",)
+ESTIMANDS = ("per_step", "run")
 """Questions that this command answers."""
 
 
@@ -63,11 +64,24 @@ def evaluate(
     The estimand is `per_step`: had only this one choice been drawn from the policy, in the training states that the
     log passed through. It can rank whole runs wrongly. Policies that learn are replayed on the logged past. Exit code 1
     if a policy that was named had to be refused.
+
+    With `--estimand run`: what whole runs under the policies would have reached, by replay in the world that is fitted
+    to the evaluations of a run directory; estimators and their options have no part in it.
     """
     from ..off_policy import evaluate_log
 
     with one_sentence():
         check_choice("estimand", estimand, ESTIMANDS)
+        if estimand == "run":
+            if estimator != ["snips"] or option or reward_range or restrict:
+                raise ValueError(
+                    "`--estimand run` replays policies in a fitted world: leave the options of estimators."
+                )
+            whole = evaluate_run(log, policy, confidence=confidence)
+    if estimand == "run":
+        print_json(whole) if as_json else print_run(whole)
+        return
+    with one_sentence():
         with _progress() as bar, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             shown = bar.add_task("evaluating", total=None)

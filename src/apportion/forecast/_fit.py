@@ -12,6 +12,9 @@ from ._variants import VARIANTS, Variants, experience, kept, recent_shares, valu
 START, SPAN, SPEED, INTERFERENCE, TRANSFER = 0, 1, 2, 3, 4
 """Places of the parameters: start, log span, log speed, interference, then one transfer for each source."""
 
+POOLED = 4.0
+"""Evaluations of a typical task that count towards the noise of each."""
+
 LARGEST = 12.0  # of the log of a span or a speed, in either direction
 
 
@@ -33,7 +36,7 @@ class Priors:
     speed: float | Floats = 0.0
     speed_sd: float = 1.7
     span: float | Floats = 0.0
-    span_sd: float = 0.8
+    span_sd: float = 0.5
     transfer: float | Floats = 0.0
     transfer_scale: float | Floats = 0.3
     interference_sd: float = 0.15
@@ -176,12 +179,13 @@ def fit_curves(
     variance = np.maximum(variance, 1e-6)[:, None] * np.ones((1, n_tasks))
     spread = np.broadcast_to(np.asarray(priors.transfer_scale, dtype=np.float64), (n_tasks, n_tasks))
     tail = variants.tail[None, :, None, None]
+    touch = variants.touch[:, None, None]
 
     def ridge(theta: Floats) -> Floats:
         """Precision of the prior; for transfer that of a Cauchy around its mean, at the present value."""
         found = np.broadcast_to(sd**-2.0, theta.shape).copy()
         away_from = theta[..., TRANSFER:] - mean[:, None, :, TRANSFER:]
-        found[..., TRANSFER:] = np.where(own, 1e8, 2.0 / (spread**2 + away_from**2))
+        found[..., TRANSFER:] = np.where(own, 1e8, 2.0 / ((touch * spread) ** 2 + away_from**2))
         return found
 
     def look(theta: Floats) -> tuple[Floats, Floats]:
@@ -224,7 +228,7 @@ def fit_curves(
     evidence -= evidence.max(axis=1, keepdims=True)
     # Near its mode a Cauchy prior says too little about what else is possible: draws get a wider one.
     wide = weights.copy()
-    wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], priors.slab**-2))
+    wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], (touch * priors.slab) ** -2))
     weight = np.exp(evidence)
     weight /= weight.sum(axis=1, keepdims=True)
     best = ((residual**2).sum(axis=-1) * weight).sum(axis=1).sum(axis=1) / np.maximum(seen.sum(axis=1), 1.0)
@@ -300,6 +304,7 @@ def _variance(
     used = (data / (data + weights)).sum(axis=-1).mean(axis=1)
     free = np.maximum(seen - used, 0.2 * seen)
     prior = np.where(np.isfinite(rough), rough, 0.02) ** 2
-    pooled = (squares.sum(axis=1) + 6.0 * prior) / (free.sum(axis=1) + 6.0)
-    own = (squares + 8.0 * pooled[:, None]) / (free + 8.0)
+    # The median over tasks: one task that the shapes cannot follow must not make the others look noisy.
+    typical = np.median((squares + 3.0 * prior[:, None]) / (free + 3.0), axis=1)
+    own = (squares + POOLED * typical[:, None]) / (free + POOLED)
     return np.maximum(own, 1e-8)

@@ -17,6 +17,7 @@ class Variants:
         tail: exponent a of u(z) = 1 - (1 + z/a)^-a, whose slope at 0 is 1; inf is the saturating exponential.
         fading: how often the experience would fall to 1/e within one budget, 0 for no forgetting.
         plateau: fraction of the budget after which a batch teaches half of what it will, 0 for no plateau.
+        touch: factor on the scale of transfer's prior; small for tasks that learn on their own.
         prior: log probability before any data.
         streams: index into the distinct pairs of fading and plateau, which alone decide what is summed up.
         rows: those pairs, shape (n_streams, 2).
@@ -25,23 +26,33 @@ class Variants:
     tail: Floats
     fading: Floats
     plateau: Floats
+    touch: Floats
     prior: Floats
     streams: Ints
     rows: Floats
 
     @classmethod
-    def of(cls, shapes: list[tuple[float, float, float, float]]) -> Variants:
-        """From rows of tail, fading, plateau and prior probability (not normalised)."""
+    def of(cls, shapes: list[tuple[float, float, float, float]], *, alone: bool = False) -> Variants:
+        """From rows of tail, fading, plateau and prior probability (not normalised).
+
+        With `alone`, every shape comes twice: with transfer from other tasks, and with hardly any.
+        """
+        touch = np.ones(len(shapes))
+        if alone:
+            touch, shapes = np.repeat([1.0, ALONE], len(shapes)), shapes + shapes
         table = np.array(shapes, dtype=np.float64)
         rows, streams = np.unique(table[:, 1:3], axis=0, return_inverse=True)
         odds = table[:, 3] / table[:, 3].sum()
-        return cls(table[:, 0], table[:, 1], table[:, 2], np.log(odds), streams.reshape(-1), rows)
+        return cls(table[:, 0], table[:, 1], table[:, 2], touch, np.log(odds), streams.reshape(-1), rows)
 
 
 def variants_of_one(tail: float, fading: float, plateau: float) -> Variants:
     """A single shape."""
     return Variants.of([(tail, fading, plateau, 1.0)])
 
+
+ALONE = 0.1
+"""Factor on the scale of transfer's prior for tasks that learn on their own."""
 
 REUSE = 4.0
 """Epochs over which the worth of repeated examples decays."""
@@ -57,7 +68,8 @@ VARIANTS = Variants.of(
         (np.inf, 0.0, 0.08, 1.0),
         (np.inf, 0.0, 0.2, 1.0),
         (1.0, 0.0, 0.12, 1.0),
-    ]
+    ],
+    alone=True,
 )
 """Exponential and power curves, slow and fast forgetting, a short and a long plateau; repeated examples lose worth."""
 
