@@ -92,6 +92,15 @@ def test_damaged_fields_are_named(field, value, message):
         est.from_arrays(**(GOOD | {field: value}))
 
 
+def test_empty_arrays_have_no_type():
+    for kind in (complex, object, str, np.uint64):
+        log = est.from_arrays(
+            tasks=["a", "b"], chosen=[], probabilities=np.zeros((0, 2), dtype=kind), reward=np.zeros(0, dtype=kind)
+        )
+        assert log.n_rounds == 0
+        assert log.probabilities.dtype == log.reward.dtype == np.float64
+
+
 def test_a_good_log_passes_and_small_rounding_is_repaired():
     log = est.from_arrays(**GOOD)
     assert log.n_rounds == 3

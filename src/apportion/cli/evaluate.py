@@ -72,13 +72,13 @@ def evaluate(
 
     with one_sentence():
         check_choice("estimand", estimand, ESTIMANDS)
-        if estimand == "run":
+    if estimand == "run":
+        with one_sentence():
             if estimator != ["snips"] or option or reward_range or restrict:
                 raise ValueError(
                     "`--estimand run` replays policies in a fitted world: leave the options of estimators."
                 )
             whole = evaluate_run(log, policy, confidence=confidence)
-    if estimand == "run":
         print_json(whole) if as_json else print_run(whole)
         return
     with one_sentence():

@@ -176,10 +176,12 @@ def _numbers(name: str, values: Any, kinds: str) -> NDArray[Any]:
         array = np.asarray(values)
     except (TypeError, ValueError, OverflowError) as error:
         raise LogFormatError(f"`{name}` is not an array: {error}.") from error
-    if array.dtype.kind not in kinds and array.size:
+    if not array.size:  # an empty list has no type
+        return np.zeros(array.shape, dtype=np.int64)
+    if array.dtype.kind not in kinds:
         wanted = "whole numbers" if "f" not in kinds else "numbers"
         raise LogFormatError(f"`{name}` must hold {wanted}, got the type {array.dtype}.")
-    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
         raise LogFormatError(f"`{name}` holds {array.max()}, which is too large.")
     return array
 

@@ -15,10 +15,9 @@ from ..budget import Budget
 from ..constraints import Constraints
 from ..drawing import Drawing
 from ..errors import LogFormatError
-from ..ledger import Ledger
 from ..log import LoggedEvaluation
 from ..policies import Policy, policies
-from ..records import Context, Evaluation, Floats
+from ..records import Bools, Context, Evaluation, Floats, Ints
 from .sources import LogSource, Piece
 
 LOGGING = "logging policy"
@@ -114,7 +113,7 @@ class ReplayedTarget(Target):
         constraints, self._budget = constraints_of(source), _budget_of(source)
         self._drawing = Drawing(source.tasks, constraints, "random", 0)
         sizes = np.array([math.inf if task.size is None else task.size for task in source.tasks])
-        self._ledger = Ledger(self._budget, constraints.epochs(source.tasks) * sizes)
+        self._books = _Books(constraints.epochs(source.tasks) * sizes)
         wanted = {need for need in policy.requires if need.startswith("evaluation")}
         self._evaluations = source.evaluations()
         self._check(wanted)
@@ -144,26 +143,23 @@ class ReplayedTarget(Target):
             self._last = step
             self._catch_up(step)
             found[row] = self._ask(step)
-            self._ledger.ask(task)
-            self._ledger.settle(task, cost, examples)
+            self._books.settle(task, cost, examples)
             if not math.isnan(reward):
                 heapq.heappush(self._waiting, (known, self._seen, task, logged.probabilities[row], reward))
             self._seen += 1
         return found
 
     def _ask(self, step: int) -> Floats:
-        mask = self._drawing.allowed
-        if self._ledger.limited:
-            limited = mask & self._ledger.within_limits(())
-            mask = limited if limited.any() else mask
-        ledger = self._ledger
+        mask, books = self._drawing.allowed, self._books
+        limited = mask & books.within_limits()
+        mask = limited if limited.any() else mask
         context = Context(
             step=step,
-            spent=np.array([ledger.spent]),
+            spent=np.array([books.spent]),
             budget=self._budget.amount,
-            counts=ledger.counts,
-            examples=ledger.examples,
-            costs=ledger.costs,
+            counts=books.counts.copy(),
+            examples=books.examples.copy(),
+            costs=books.costs.copy(),
             available=mask[None, :],
         )
         return self._drawing.shares(self._policy.probabilities(context)[0], mask).probabilities
@@ -182,17 +178,17 @@ class ReplayedTarget(Target):
             self._policy.update(np.array([task]), probabilities[None, :], np.array([reward]))
 
     def _observe(self, logged: LoggedEvaluation) -> None:
-        ledger = self._ledger
-        ledger.evaluated(logged.cost)
+        books = self._books
+        books.spent += logged.cost
         self._policy.observe(
             Evaluation(
                 step=logged.step,
                 scores=logged.scores[None, :],
-                counts=ledger.counts.copy(),
+                counts=books.counts.copy(),
                 measured={name: values[None, :] for name, values in logged.measured.items()},
-                progress=np.array([min(ledger.spent / self._budget.amount, 1.0)]),
-                examples=ledger.examples.copy(),
-                costs=ledger.costs / self._budget.amount,
+                progress=np.array([min(books.spent / self._budget.amount, 1.0)]),
+                examples=books.examples.copy(),
+                costs=books.costs / self._budget.amount,
             )
         )
 
@@ -214,6 +210,37 @@ class ReplayedTarget(Target):
                 raise ValueError(
                     f"the policy {self.label!r} needs `{need}`, which the evaluations in '{self._path}' do not have."
                 )
+
+
+class _Books:
+    """What a log has spent so far; arrays of shape (1, n_tasks).
+
+    Args:
+        most_examples: most examples that each task may consume, shape (n_tasks,).
+    """
+
+    def __init__(self, most_examples: Floats) -> None:
+        shape = (1, most_examples.shape[0])
+        self._most_examples = most_examples
+        self.spent = 0.0
+        self.counts: Ints = np.zeros(shape, dtype=np.int64)
+        self.examples: Floats = np.zeros(shape)
+        self.costs: Floats = np.zeros(shape)
+        self._batch: Floats = np.zeros(shape[1])  # examples of the last batch of each task
+
+    def settle(self, task: int, cost: float, examples: float) -> None:
+        """Book a decision."""
+        self.spent += cost
+        self.counts[0, task] += 1
+        self.costs[0, task] += cost
+        self.examples[0, task] += examples
+        if examples:
+            self._batch[task] = examples
+
+    def within_limits(self) -> Bools:
+        """Tasks that may consume another batch, as the selector decides it, shape (n_tasks,)."""
+        used = self.examples[0]
+        return (used + self._batch <= self._most_examples + 1e-9) & (used < self._most_examples)
 
 
 def default_targets(source: LogSource) -> list[Target]:
