@@ -315,7 +315,7 @@ def _warnings(rows: Sequence[PolicyRow], restrict: bool) -> tuple[str, ...]:
         found.append(
             f"The reward changes along this run under {_listed(drifting)}, as it does where tasks are learned: what a "
             "choice is worth depends on the choices before it, so whole training runs may rank the other way round. "
-            "Train, simulate or forecast before taking this order for one of runs."
+            "Train, simulate or forecast (`--estimand run`) before taking this order for one of runs."
         )
     replayed = list(dict.fromkeys(row.policy for row in rows if row.kind == "replayed"))
     if replayed:
