@@ -43,7 +43,7 @@ class TaskBatch:
         decision: with the probabilities that it was drawn from.
         examples: number of examples in the batch.
         position: (pass over the task's data, batch within the pass), from 0.
-        started: clock reading when the loop received it, for budgets in seconds.
+        started: clock reading when the loop received it, under a budget in seconds.
     """
 
     task: str
@@ -142,14 +142,18 @@ class TaskLoader:
         return self
 
     def __next__(self) -> TaskBatch:
-        while len(self._queue) <= self.prefetch and not self._stopped():
-            decision = self.selector.ask(self._available())
+        queue, cycles = self._queue, self.when_exhausted == "cycle"
+        while len(queue) <= self.prefetch and (cycles or not self._exhausted()):
+            decision = self.selector.ask_unless_done(None if cycles else self._available())
+            if decision is None:
+                break
             batch, position = self._streams[decision.name].take()
-            self._queue.append(TaskBatch(decision.name, batch, decision, self._count(batch), position))
-        if not self._queue:
+            queue.append(TaskBatch(decision.name, batch, decision, self._count(batch), position))
+        if not queue:
             raise StopIteration
-        item = self._queue.popleft()
-        item.started = time.perf_counter()
+        item = queue.popleft()
+        if self.selector.budget.unit == "seconds":
+            item.started = time.perf_counter()
         self._given[item.decision.step] = item
         return item
 
@@ -164,9 +168,10 @@ class TaskLoader:
         Raises:
             ValueError: see `Selector.tell`; the item is still pending then.
         """
-        values = {name: float(value) for name, value in measured.items()}
+        for name, value in measured.items():
+            measured[name] = float(value)
         used = self.cost_of(item) if cost is None else cost
-        reward = self.selector.tell(item.decision, cost=used, examples=item.examples, **values)
+        reward = self.selector.tell(item.decision, cost=used, examples=item.examples, **measured)
         del self._given[item.decision.step]
         return reward
 
@@ -251,10 +256,6 @@ class TaskLoader:
             return None
         return np.array([stream.finished == 0 for stream in self._streams.values()])
 
-    def _stopped(self) -> bool:
-        if self.selector.done:
-            return True
-        if self.when_exhausted == "cycle":
-            return False
+    def _exhausted(self) -> bool:
         finished = [stream.finished > 0 for stream in self._streams.values()]
         return any(finished) if self.when_exhausted == "first_exhausted" else all(finished)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -99,6 +99,7 @@ class Selector:
         self._pending: dict[int, Decision] = {}
         self._uncredited: list[tuple[Decision, float]] = []  # decisions that wait for the next evaluation, with costs
         self._kept: tuple[bytes, Shares] | None = None  # of a static policy, for one mask
+        self._steady: Shares | None = None  # of a static policy where no mask can come up
         self._log_path = None if log is None else Path(log)
         self._writer: LogWriter | None = None
         if self._log_path is not None and not self._log_path.exists():
@@ -133,17 +134,17 @@ class Selector:
     @property
     def counts(self) -> Ints:
         """Decisions for each task so far, shape (n_tasks,)."""
-        return self._ledger.counts[0].copy()
+        return self._ledger.counts(self._pending.values())[0]
 
     @property
     def examples(self) -> Floats:
         """Training examples consumed by each task so far, shape (n_tasks,)."""
-        return self._ledger.examples[0].copy()
+        return self._ledger.examples[0]
 
     @property
     def costs(self) -> Floats:
         """Budget spent on each task so far, shape (n_tasks,)."""
-        return self._ledger.costs[0].copy()
+        return self._ledger.costs[0]
 
     @property
     def spent(self) -> float:
@@ -163,7 +164,7 @@ class Selector:
     @property
     def done(self) -> bool:
         """Whether the budget is used up, pending decisions counted, or every task has used up its repetitions."""
-        if not self._ledger.fits(self._pending_tasks()):
+        if not self._ledger.fits(self._pending.values()):
             return True
         return self._ledger.limited and not self._mask(None).any()
 
@@ -173,7 +174,7 @@ class Selector:
             step=self._step,
             spent=np.array([self._ledger.spent]),
             budget=self.budget.amount,
-            counts=self._ledger.counts,
+            counts=self._ledger.counts(self._pending.values()),
             examples=self._ledger.examples,
             costs=self._ledger.costs,
             available=(self._mask(None) if available is None else available)[None, :],
@@ -187,7 +188,7 @@ class Selector:
     def shares(self, context: Context | None = None) -> Floats:
         """Probabilities of the tasks now, or in another context, after masking and constraints, shape (n_tasks,)."""
         if context is None:
-            return self._shares(self._mask(None)).probabilities
+            return self._shares(None).probabilities
         return self._drawing.shares(self.policy.probabilities(context)[0], context.available[0]).probabilities
 
     # The loop
@@ -201,17 +202,34 @@ class Selector:
         Raises:
             RuntimeError: the budget is used up, or no task is available.
         """
-        if not self._ledger.fits(self._pending_tasks()):
-            raise RuntimeError(f"the budget of {self.budget} is used up: stop when `done` is true.")
+        decision = self.ask_unless_done(available)
+        if decision is None:
+            raise RuntimeError(
+                _NO_TASK
+                if self._ledger.fits(self._pending.values())
+                else f"the budget of {self.budget} is used up: stop when `done` is true."
+            )
+        return decision
+
+    def ask_unless_done(self, available: Sequence[bool] | Bools | None = None) -> Decision | None:
+        """Draw the task of the next batch; None where the run is `done`.
+
+        Args:
+            available: see `ask`.
+
+        Raises:
+            RuntimeError: no task is available.
+        """
+        ledger, pending = self._ledger, self._pending
+        if not ledger.fits(pending.values()) or (ledger.limited and not self._mask(None).any()):
+            return None
         if self._writer is None and self._log_path is not None:
             self._open_log()
-        mask = self._mask(available)
-        shares = self._shares(mask)
-        task = self._drawing.draw(shares)
-        decision = Decision(self._step, task, self.names[task], shares.probabilities)
-        self._pending[self._step] = decision
-        self._ledger.counts[0, task] += 1
-        self._step += 1
+        steady = self._steady
+        shares = self._shares(available) if steady is None or available is not None else steady
+        step, task = self._step, self._drawing.draw(shares)
+        decision = pending[step] = Decision(step, task, self.names[task], shares.probabilities)
+        self._step = step + 1
         return decision
 
     def tell(
@@ -239,7 +257,8 @@ class Selector:
             ValueError: the decision is not pending, a measurement is missing, or a value is not finite. The decision
                 stays pending and nothing was learned or logged.
         """
-        self._check_pending(decision)
+        if self._pending.get(decision.step) is not decision:
+            self._refuse(decision)
         if not (math.isfinite(cost) and cost >= 0):
             raise ValueError(f"`cost` of {self._where(decision)} must be finite and not negative, got {cost!r}.")
         for name, value in measured.items():
@@ -250,13 +269,14 @@ class Selector:
                 )
         if reward is not None and not math.isfinite(reward):
             raise ValueError(f"`reward` of {self._where(decision)} must be finite, got {reward!r}.")
-        if not self._required <= measured.keys():
+        if self._required and not self._required <= measured.keys():
             missing = self._required - measured.keys()
             raise ValueError(
                 f"the signal needs {', '.join(sorted(missing))} of {self._where(decision)}: give it as "
                 f"`tell(decision, {min(missing)}=...)`."
             )
-        value = self._reward(decision, cost, reward, measured)
+        learns = self._learns or self.signal is not None or reward is not None
+        value = self._reward(decision, cost, reward, measured) if learns else math.nan
         self._settle(decision, "told", value, cost, examples, measured)
         if not math.isnan(value):
             self.policy.update(np.array([decision.task]), decision.probabilities[None, :], np.array([value]))
@@ -270,7 +290,8 @@ class Selector:
         Raises:
             ValueError: the decision is not pending.
         """
-        self._check_pending(decision)
+        if self._pending.get(decision.step) is not decision:
+            self._refuse(decision)
         self._settle(decision, "skipped", math.nan, cost, examples, {})
 
     def evaluate(
@@ -309,10 +330,10 @@ class Selector:
         evaluation = Evaluation(
             step=self._step,
             scores=self._row(scores),
-            counts=self._ledger.counts.copy(),
+            counts=self._ledger.counts(self._pending.values()),
             measured={name: self._row(values) for name, values in extra.items()},
             progress=np.array([min(self.spent / self.budget.amount, 1.0)]),
-            examples=self._ledger.examples.copy(),
+            examples=self._ledger.examples,
             costs=self._ledger.costs / self.budget.amount,
         )
         credits_: list[list[float]] = []
@@ -360,11 +381,11 @@ class Selector:
         check_integer("n", n, low=0)
         if self.execution != "random":
             raise ValueError("`draw` needs `execution='random'`: a smooth execution goes one decision at a time.")
-        if not self._ledger.fits(self._pending_tasks(), more=n):
+        if not self._ledger.fits(self._pending.values(), more=n):
             raise RuntimeError(f"{n} decisions do not fit into what is left of the budget of {self.budget}.")
         if self._writer is None and self._log_path is not None:
             self._open_log()
-        shares = self._shares(self._mask(None))
+        shares = self._shares(None)
         tasks = self._drawing.draw_many(shares, n)
         if self._writer is not None:
             for index, task in enumerate(tasks.tolist()):
@@ -454,7 +475,7 @@ class Selector:
         if credit.shape != (len(names),):
             raise ValueError(f"`credit` has the shape {credit.shape}")
         if not any(text.startswith("seed") for text in changed):
-            self._drawing.generator.bit_generator.state = drawing["random"]
+            self._drawing.random_state = drawing["random"]
         pending = [self._unpacked(item) for item in state["pending"]] if same_tasks else []
         uncredited = [(self._unpacked(item), float(cost)) for item, cost in state["uncredited"]] if same_tasks else []
         self._step, self._evaluations = int(state["step"]), int(state["evaluations"])
@@ -463,7 +484,7 @@ class Selector:
         self._drawing.credit[here] = credit[there]
         self._pending = {decision.step: decision for decision in pending}
         self._uncredited = uncredited if self._deferred else []
-        self._kept = None
+        self._kept = self._steady = None
 
     # Inside
 
@@ -471,26 +492,26 @@ class Selector:
         assert self._log_path is not None  # noqa: S101 (for the type checker)
         self._writer = LogWriter(self._log_path, header=self.header)
 
-    def _pending_tasks(self) -> list[int]:
-        return [decision.task for decision in self._pending.values()]
-
     def _mask(self, available: Sequence[bool] | Bools | None) -> Bools:
         mask = self._drawing.allowed
         if available is not None:
             mask = mask & np.asarray(available, dtype=np.bool_)
         if self._ledger.limited:
-            mask = mask & self._ledger.within_limits(self._pending_tasks())
+            mask = mask & self._ledger.within_limits(self._pending.values())
         return mask
 
-    def _shares(self, mask: Bools) -> Shares:
+    def _shares(self, available: Sequence[bool] | Bools | None) -> Shares:
+        mask = self._mask(available)
         key = mask.tobytes()
         if self._kept is not None and self._kept[0] == key:
             return self._kept[1]
         if not mask.any():
-            raise RuntimeError("no task is available: all are excluded, exhausted or have used up their repetitions.")
+            raise RuntimeError(_NO_TASK)
         shares = self._drawing.shares(self.policy.probabilities(self.context(mask))[0], mask)
         if self.policy.static:
             self._kept = (key, shares)
+            if available is None and not self._ledger.limited:
+                self._steady = shares
         return shares
 
     def _reward(self, decision: Decision, cost: float, reward: float | None, measured: Mapping[str, float]) -> float:
@@ -527,23 +548,11 @@ class Selector:
         measured: Mapping[str, float],
     ) -> None:
         assert self._writer is not None  # noqa: S101 (for the type checker)
-        self._writer.write(
-            {
-                "step": step,
-                "task": self.names[task],
-                "p": shares,
-                "status": status,
-                "reward": reward,
-                "cost": cost,
-                "examples": examples,
-                "measured": measured,
-            }
-        )
+        self._writer.write_decision(step, self.names[task], shares, status, reward, cost, examples, measured)
 
-    def _check_pending(self, decision: Decision) -> None:
-        if self._pending.get(decision.step) is not decision:
-            known = "was told or skipped before" if decision.step < self._step else "was not made by this selector"
-            raise ValueError(f"{self._where(decision)} is not pending: it {known}.")
+    def _refuse(self, decision: Decision) -> NoReturn:
+        known = "was told or skipped before" if decision.step < self._step else "was not made by this selector"
+        raise ValueError(f"{self._where(decision)} is not pending: it {known}.")
 
     def _where(self, decision: Decision) -> str:
         return f"the decision for task {decision.name!r} at step {decision.step}"
@@ -556,6 +565,9 @@ class Selector:
         step, task, probabilities = int(item[0]), int(item[1]), decode(item[2])
         probabilities.flags.writeable = False
         return Decision(step, task, self.names[task], probabilities)
+
+
+_NO_TASK = "no task is available: all are excluded, exhausted or have used up their repetitions."
 
 
 def _packed(decision: Decision) -> list[Any]:

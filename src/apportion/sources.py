@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -56,6 +56,9 @@ def count_examples(batch: Any) -> int:
     raise TypeError(f"cannot count the examples of a batch of type {type(batch).__name__}: give `examples=`.")
 
 
+_NONE = object()  # where no batch is held; a batch may be anything, None too
+
+
 @dataclass(slots=True)
 class Stream:
     """The batches of one task over and over, and where it stands."""
@@ -69,24 +72,27 @@ class Stream:
     finished: int = 0  # passes completed
     resume_state: dict[str, Any] | None = None
     _iterator: Iterator[Any] | None = None
-    _next: list[Any] = field(default_factory=list[Any])
+    _next: Any = _NONE
 
     def take(self) -> tuple[Any, tuple[int, int]]:
         """The next batch and its position; starts a new pass where the last one ended."""
-        if not self._next:
+        if self._next is _NONE and self._iterator is not None and not self.look_ahead:
+            self._next = next(self._iterator, _NONE)
+        elif self._next is _NONE:
             self._fetch()
-        if not self._next:
+        if self._next is _NONE:
             self._new_pass()
             self._fetch()
-            if not self._next:
+            if self._next is _NONE:
                 raise ValueError(
                     f"the source of task {self.name!r} gave no batch: it is empty, or cannot be iterated twice."
                 )
-        batch, position = self._next.pop(), (self.epoch, self.index)
+        batch, position = self._next, (self.epoch, self.index)
+        self._next = _NONE
         self.index += 1
         if self.look_ahead:
             self._fetch()
-            if not self._next:
+            if self._next is _NONE:
                 self._new_pass()
         return batch, position
 
@@ -100,9 +106,7 @@ class Stream:
             self._iterator = self._open()
         if self.look_ahead and isinstance(self.source, Stateful):
             self.resume_state = self.source.state_dict()
-        for batch in self._iterator:
-            self._next.append(batch)
-            return
+        self._next = next(self._iterator, _NONE)
 
     def _open(self) -> Iterator[Any]:
         if isinstance(self.source, Resumable):
@@ -145,7 +149,7 @@ class Stream:
         """Stand where `state` was taken; gives back the batches of the pending positions."""
         frontier = (int(saved["epoch"]), int(saved["index"]))
         self.finished = int(saved["finished"])
-        self._iterator, self._next = None, []
+        self._iterator, self._next = None, _NONE
         if "source" in saved and saved["source"] is not None and isinstance(self.source, Stateful):
             self.source.load_state_dict(saved["source"])
         found: dict[tuple[int, int], Any] = {}

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from ..errors import CheckpointError
+from ..records import Floats
 
 
 class LogWriter:
@@ -29,6 +30,8 @@ class LogWriter:
 
     def __init__(self, path: Path, *, header: Mapping[str, Any] | None = None, position: int | None = None) -> None:
         self.path = path
+        self._probabilities: Floats | None = None  # of the last decision,
+        self._shares = orjson.Fragment(b"")  # and as JSON
         if position is None:
             if path.exists() and path.stat().st_size > 0:
                 raise FileExistsError(
@@ -54,7 +57,40 @@ class LogWriter:
         Raises:
             OSError: the disk is full or the file gone; the log keeps all records before this one, whole.
         """
-        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+        self._append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY))
+
+    def write_decision(
+        self,
+        step: int,
+        task: str,
+        probabilities: Floats,
+        status: str,
+        reward: float,
+        cost: float,
+        examples: int,
+        measured: Mapping[str, float],
+    ) -> None:
+        """Append the record of one decision, with the numbers that the selector has checked; NaN is no reward.
+
+        Raises:
+            OSError: see `write`.
+        """
+        if probabilities is not self._probabilities:  # a policy that does not learn gives the same array again
+            self._probabilities = probabilities
+            self._shares = orjson.Fragment(orjson.dumps(probabilities, option=orjson.OPT_SERIALIZE_NUMPY))
+        record = {
+            "step": step,
+            "task": task,
+            "p": self._shares,
+            "status": status,
+            "reward": reward,
+            "cost": cost,
+            "examples": examples,
+            "measured": measured,
+        }
+        self._append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY))
+
+    def _append(self, line: bytes) -> None:
         try:
             written = os.write(self._file, line)
             if written != len(line):
