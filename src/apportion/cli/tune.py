@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def tune(
     policy_list: str = typer.Option(..., "--policies", help="Policies by name, with commas, or `all`."),
     worlds: str = typer.Option(
-        "", help="Worlds of the split `public`, with commas; left out, five of different kinds."
+        "", help="Worlds of the split `public`, with commas; left out, four of different kinds."
     ),
     trials: int = typer.Option(20, min=1, help="Settings tried for each policy, its defaults among them."),
     runs: int = typer.Option(50, min=2, help="Paired runs in each world."),

@@ -42,7 +42,8 @@ def world_chart(worlds: Sequence[WorldDescription]) -> Any:
             for at, value in zip(item.progress, item.objective, strict=True)
         )
         values.append({"world": item.name, "kind": "best", "best": shortened(item.references.best)})
-    kinds = ["task", "auxiliary task", "objective"]
+    colours = {"task": PALETTE[0], "auxiliary task": PALETTE[2], "objective": PALETTE[1]}
+    kinds = [kind for kind in colours if any(item["kind"] == kind for item in values)]
     x = alt.X("spent:Q", title="share of the budget spent", axis=alt.Axis(format="%", tickCount=4))
     lines = (
         alt.Chart()
@@ -54,7 +55,7 @@ def world_chart(worlds: Sequence[WorldDescription]) -> Any:
             detail="line:N",
             color=alt.Color(
                 "kind:N",
-                scale=alt.Scale(domain=kinds, range=[PALETTE[0], PALETTE[2], PALETTE[1]]),
+                scale=alt.Scale(domain=kinds, range=[colours[kind] for kind in kinds]),
                 legend=names_legend("stroke"),
             ),
             strokeWidth=alt.condition("datum.kind == 'objective'", alt.value(3.0), alt.value(1.1)),

@@ -25,7 +25,7 @@ from .jobs import Engine, Job, run_jobs
 from .worlds import expand, load_references, load_world
 
 FORMAT = "apportion tuned policies 1"
-WORLDS = ("few_steps/1", "useless/2", "forgetting/1", "change/0", "fitted/0")
+WORLDS = ("few_steps/1", "useless/2", "change/0", "fitted/0")
 """Public worlds to tune on where none are named: what is hard differs, and none has many steps."""
 
 Kind = Literal["linear", "log", "complement"]

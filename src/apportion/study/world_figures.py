@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._files import replacing
+from ..records import Floats
 from ..report.figures.style import DASHES, GREY, MOST_COLOURS, PALETTE, altair, columns_for, data, finish, names_legend
 from .worlds import WorldStudy
 
@@ -17,6 +18,7 @@ FEW_WORLDS = 6
 """Up to this many worlds get panels of their own with intervals; more become a map."""
 MOST_SHARES = 12
 """Worlds whose shares are drawn."""
+_WIDTHS = (2, 5, 10, 25)
 _REFERENCES = ("best fixed mixture", "oracle")
 
 
@@ -184,7 +186,8 @@ def shares_chart(study: WorldStudy, world: str) -> Any:
     names = [tasks[index] for index in kept] + ([f"{rest} other tasks"] if rest else [])
     colours = [*PALETTE[: len(kept)], *([GREY] if rest else [])]
     values: list[dict[str, Any]] = []
-    for policy, shares in own.items():
+    for policy, looks in own.items():
+        marks, shares = _pooled(study.progress, looks)
         columns = shares[:, kept]
         if rest:
             columns = np.column_stack([columns, shares.sum(axis=1) - columns.sum(axis=1)])
@@ -193,8 +196,8 @@ def shares_chart(study: WorldStudy, world: str) -> Any:
             {
                 "policy": policy,
                 "task": name,
-                "start": shortened(study.progress[part]),
-                "end": shortened(study.progress[part + 1]),
+                "start": shortened(marks[part]),
+                "end": shortened(marks[part + 1]),
                 "low": shortened(tops[part, index] - columns[part, index]),
                 "high": shortened(tops[part, index]),
             }
@@ -226,6 +229,18 @@ def shares_chart(study: WorldStudy, world: str) -> Any:
     )
 
 
+def _pooled(marks: Floats, shares: Floats) -> tuple[Floats, Floats]:
+    """Shares in parts of the budget so long that every part holds a step: (n_parts + 1,), (n_parts, n_tasks)."""
+    for width in _WIDTHS:
+        if len(shares) % width:
+            continue
+        parts = shares.reshape(-1, width, shares.shape[1]).sum(axis=1)
+        total = parts.sum(axis=1, keepdims=True)
+        if (total > 0).all():
+            return marks[::width], parts / total
+    return marks, shares
+
+
 def save_charts(charts: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write charts as SVG files that need nothing else."""
     written: list[Path] = []
@@ -243,7 +258,7 @@ def _file(world: str) -> str:
 
 def _words(study: WorldStudy) -> str:
     made = study.signature
-    return f"{made['split']} settings, {made['runs']} paired runs, seed {made['seed']}; bar: {made['interval']}"
+    return f"{made['split']} settings, {made['runs']} paired runs, seed {made['seed']}; intervals: {made['interval']}"
 
 
 def shortened(value: float) -> float | None:
