@@ -266,7 +266,7 @@ def _singles(
 
 
 def _tasks(plan: RealPlan, setting: RealSetting) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    taskset = _loaded(plan.configured(setting, "uniform", 0))
+    taskset = loaded(plan.configured(setting, "uniform", 0))
     return taskset.names, tuple(task.priority for task in taskset.tasks)
 
 
@@ -284,7 +284,7 @@ def _taskset(section: str) -> Taskset:
     return make_config(config).make_taskset()
 
 
-def _loaded(config: Config) -> Taskset:
+def loaded(config: Config) -> Taskset:
     """The taskset of a configuration, kept for the next run in this process."""
     section = orjson.dumps(config.taskset.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS).decode()
     taskset = _taskset(section)
@@ -295,7 +295,7 @@ def work(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Train once; a function of a module, so that other processes can find it."""
     config = make_config(spec["config"])
     clock = _Clock()
-    taskset = _loaded(config)
+    taskset = loaded(config)
     try:
         if "place" in spec:
             place = Path(spec["place"])

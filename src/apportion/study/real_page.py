@@ -12,7 +12,7 @@ import orjson
 
 from .._files import replacing, write_file
 from .._optional import optional
-from .real import BEST, RealResults
+from .real import BEST, RealResults, loaded
 from .real_tables import RealRow, Span, real_rows
 
 
@@ -158,7 +158,15 @@ def _protocol(results: RealResults, rows: Sequence[RealRow]) -> str:
         run = results.runs[setting.name, "uniform", plan.seeds[0]]
         sizes[setting.name] = (run["sizes"], run["checksums"], plan.configured(setting, "uniform", 0))
     first = sizes[plan.settings[0].name][2]
-    lines = ["## Protocol\n", table(("what", "value"), [(key, str(value)) for key, value in _flat(first)]), ""]
+    taskset = loaded(first)
+    about = [
+        ("optimizer", f"AdamW, learning rate {first.make_settings().learning_rate or taskset.learning_rate:g}"),
+        ("batch size", f"{first.make_settings().batch_size or taskset.batch_size}, where a task has none of its own"),
+        ("evaluations", "after each tenth of the budget unless said otherwise, charged where the policy uses them"),
+        *taskset.notes.items(),
+    ]
+    what = [(key, str(value)) for key, value in [*about, *_flat(first)]]
+    lines = ["## Protocol\n", table(("what", "value"), what), ""]
     lines.append(
         table(
             ("setting", "budget", "what differs"),
