@@ -184,8 +184,8 @@ def default_config(taskset: str) -> dict[str, Any]:
     """What `apportion train NAME` does when nothing else is said."""
     amounts = {"digits": 800, "glue": 1200, "superglue": 400}
     config = {"seed": 0, "when_exhausted": "cycle", "budget": {"amount": amounts.get(taskset, 1000), "unit": "steps"}}
-    # The small network of digits gains nothing from more threads, and runs repeat whatever the machine.
-    return {**config, "training": {"threads": 1}} if taskset == "digits" else config
+    # Small networks gain nothing from more threads, and runs repeat whatever the machine.
+    return {**config, "training": {"threads": 1}} if taskset in ("digits", "toys", "tabular", "vision") else config
 
 
 def _parsed(text: str) -> tuple[str, Any]:
