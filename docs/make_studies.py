@@ -50,6 +50,8 @@ NOTES = """
   same final examples, which flatters it a little.
 - "Worst": the lowest score counts. Neither `counterfactual` nor `planner` can be told so by name in a configuration; both
   went for the mean. `Planner(objective=WorstScore())` can, in Python.
+- These are figures of one day. `counterfactual` and `planner` were being improved at the time: repeat the command before you
+  build on a figure.
 - The models are small: a convolution on 8 x 8 pixels, two layers on frozen sentence vectors, two layers on tables. Nothing here
   says that the order of policies is the same when a large model is trained in full. The GLUE study does that with
   `--set taskset.options.freeze_layers=0`; it was not run, for want of a GPU.
