@@ -1,6 +1,6 @@
 """Golden rows of the counterfactual policy and of its linear competitors."""
 
-from math import asin, pi
+from math import asin, exp, pi
 
 from apportion.policies import Counterfactual, LinThompson, LinUCB
 from apportion.records import Task
@@ -22,25 +22,41 @@ def largest_of_three(first, second, third):
 
 ROWS = [
     Row(
-        Counterfactual(prior=(*ZEROS, 1.0), visits=0),
+        Counterfactual(prior=(*ZEROS, 1.0), visits=0, exploration=0.05, warm_up=0.0, even=0.0),
         [Task(name="a", size=100), Task(name="b", size=400)],
         [],
         mixed([100, 400], 0.05),
         "by hand: exp(ln size), mixed with 0.05 of uniform",
     ),
     Row(
-        Counterfactual(prior=(0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0), visits=0, exploration=0.0),
+        Counterfactual(
+            prior=(0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0), visits=0, exploration=0.0, warm_up=0.0, even=0.0
+        ),
         tasks(2),
         [Update(0, 0.3, [0.5, 0.5]), *[Update(1, 0.1, [0.5, 0.5])] * 3],
         mixed([1 / 2, 1 / 4], 0.0),
         "by hand: exp(-ln(1 + count)) with counts 1 and 3",
     ),
     Row(
-        Counterfactual(visits=1),
+        Counterfactual(visits=1, even=0.0),
         tasks(4),
         [Update(0, 0.3, [0.25] * 4), Update(2, 0.3, [0.25] * 4)],
         [0.025, 0.475, 0.025, 0.475],
         "by hand: nine tenths on the two tasks that were not seen, a tenth on all four",
+    ),
+    Row(
+        Counterfactual(prior=(2.0, *ZEROS), visits=0, exploration=0.0, warm_up=1.0, even=0.0),
+        tasks(2),
+        [Update(0, 0.3, [0.5, 0.5]), Update(1, 0.1, [0.5, 0.5])],
+        [0.75, 0.25],
+        "by hand: (0.3 / 0.1) to the power 2 * 1 / (1 + 1), as every task was seen once on average",
+    ),
+    Row(
+        Counterfactual(prior=(0.0, *ZEROS), visits=0, exploration=0.0, even=0.5),
+        tasks(2),
+        [Update(0, 0.3, [0.5, 0.5])],
+        mixed([exp(-0.245), exp(0.245)], 0.0),
+        "by hand: the first is 0.98 * 0.5 draws ahead, the second as much behind",
     ),
     Row(
         LinUCB(visits=0),

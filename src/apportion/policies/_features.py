@@ -15,8 +15,11 @@ from ._counterfactual_cross import cross_effects
 from ._counterfactual_curves import GAIN, LEVEL, SCALES, gain_sums, level_sums, noise, slopes
 
 FEATURES = ("gain", "progress", "fast", "recency", "share", "count", "epochs", "size")
+Reward = Literal["worth", "own", "objective"]
 LIMIT = 6.0
 """Features are clipped to this on either side."""
+SLOW = 0.03
+"""Weight of the newest reward in the mean of `reward="worth"`, once there are many."""
 
 
 @dataclass(kw_only=True)
@@ -32,12 +35,15 @@ class FeaturePolicy(Policy, ABC):
     - epochs: ln(1 + decisions / size), with sizes in units of the mean
     - size: ln(size), 0 where no sizes are known
 
-    The value comes from a learning curve fitted to the rewards of each task. With `reward="own"` a reward tells what
-    the drawn task itself gained: the value is its slope times its priority, plus what its decisions did to the others
-    (see `cross`); with `"objective"` it tells what the objective gained, and the value is the slope.
+    With `reward="worth"` a reward is an estimate of what the decision earned, such as the signal `worth` gives, and the
+    value is a running mean, drawn towards the last reward where that is further away than noise between successive
+    rewards explains. Otherwise the value comes from a learning curve fitted to the rewards of each task: with `"own"` a
+    reward tells what the drawn task itself gained, and the value is its slope times its priority, plus what its
+    decisions did to the others (see `cross`); with `"objective"` it tells what the objective gained, and the value is
+    the slope.
 
     Args:
-        reward: what a reward tells, `own` or `objective`.
+        reward: what a reward tells, `worth`, `own` or `objective`.
         window: last decisions that are kept, at least 8.
         every: decisions between two fits, at least 1.
         refresh: decisions between two looks at the curves, once every task was seen some four times; at least 1.
@@ -52,7 +58,7 @@ class FeaturePolicy(Policy, ABC):
     usual_signal = "loss_decrease"
     derived = frozenset({"tasks_", "priority_", "log_size_", "inverse_size_"})
 
-    reward: Literal["own", "objective"] = "own"
+    reward: Reward = "own"
     window: int = 256
     every: int = 25
     refresh: int = 4
@@ -61,7 +67,7 @@ class FeaturePolicy(Policy, ABC):
     doubt: float = 2.5
 
     def __post_init__(self) -> None:
-        check_choice("reward", self.reward, ("own", "objective"))
+        check_choice("reward", self.reward, ("worth", "own", "objective"))
         check_integer("window", self.window, low=8)
         check_integer("every", self.every, low=1)
         check_integer("refresh", self.refresh, low=1)
@@ -84,8 +90,11 @@ class FeaturePolicy(Policy, ABC):
         self.fast_ = np.zeros(shape)
         self.seen_ = np.zeros(shape)  # decision at which the task was last seen
         self.drop_ = np.zeros(shape)
-        self.level_data_ = np.zeros((*shape, len(SCALES), LEVEL))
-        self.gain_data_ = np.zeros((*shape, len(SCALES), GAIN))
+        self.slow_ = np.zeros(shape)
+        self.jumps_ = np.zeros((n_runs, 2))  # squares of differences between successive rewards, and how many
+        if self.reward != "worth":
+            self.level_data_ = np.zeros((*shape, len(SCALES), LEVEL))
+            self.gain_data_ = np.zeros((*shape, len(SCALES), GAIN))
         self.told_ = np.zeros(n_runs, dtype=np.int64)
         self.squares_ = np.zeros(n_runs)
         self.products_ = np.zeros(n_runs)
@@ -163,8 +172,12 @@ class FeaturePolicy(Policy, ABC):
         self.counts_[at], self.last_[at] = count, reward
         self.total_[at] += reward
         self.fast_[at] += np.where(again, 0.2, 1.0) * (reward - self.fast_[at])
-        self.level_data_[at] += level_sums(count, self.total_[at], self.told_ / len(self.priority_))
-        self.gain_data_[at] += gain_sums(count, reward)
+        self.slow_[at] += np.maximum(SLOW, 1.0 / count) * (reward - self.slow_[at])
+        jump = np.stack([np.where(again, (reward - last) ** 2, 0.0), again], axis=1)
+        self.jumps_ = np.where(again[:, None], 1.0 - SLOW, 1.0) * self.jumps_ + jump
+        if self.reward != "worth":
+            self.level_data_[at] += level_sums(count, self.total_[at], self.told_ / len(self.priority_))
+            self.gain_data_[at] += gain_sums(count, reward)
         place = self.told_ % self.window
         self.chosen_[rows, place], self.rewards_[rows, place] = chosen, reward
         self.told_ += 1
@@ -174,6 +187,14 @@ class FeaturePolicy(Policy, ABC):
 
     def revalue(self) -> None:
         """Fit the curves anew where it is time, and now and then the effects on other tasks."""
+        if self.reward == "worth":
+            jump = self.jumps_[:, :1] / np.maximum(self.jumps_[:, 1:], 1.0)
+            apart = (self.last_ - self.slow_) ** 2
+            sure = apart > jump
+            keep = np.where(sure, 1.0 - jump / np.where(sure, apart, 1.0), 0.0)
+            self.value_ = np.where(self.counts_ > 0, self.slow_ + keep * (self.last_ - self.slow_), self.value_)
+            self.deviation_ = np.sqrt(0.5 * jump / np.clip(self.counts_, 1.0, 2.0 / SLOW))
+            return
         fresh = (self.told_ % self.refresh == 0) | (self.told_ < 4 * len(self.priority_))
         if not fresh.any():
             return

@@ -8,13 +8,17 @@ import numpy as np
 
 from .._check import check_choice, check_integer, check_number
 from ..records import Bools, Context, Floats, Ints, Task
-from ._choice import explore, softmax
+from ._choice import explore, normalised, softmax
 from ._counterfactual_curves import capped
 from ._counterfactual_fit import ESTIMATORS, Estimator, Log, Risk, better, effective_share, fit, standardised
-from ._features import FEATURES, FeaturePolicy
+from ._features import FEATURES, FeaturePolicy, Reward
 
-PRIOR = (4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+PRIOR = (3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 """Weight of each feature before any fit: the policy then follows the gain that learning curves promise."""
+FIRST = 10
+"""Decisions for each task before the first fit."""
+MEMORY = 0.98
+"""Discount of how far each task is behind its probabilities."""
 
 
 @dataclass(kw_only=True)
@@ -29,14 +33,18 @@ class Counterfactual(FeaturePolicy):
     with V the SNIPS estimate of the reward per decision, or another, with importance weights clipped at `clip`. The fit
     sees the older 70 % of the window; the new theta is adopted only if it beats the last one on the newest 30 % by
     `gate` standard errors of the paired difference, and never if its effective sample size is below a tenth. The
-    features (see `FeaturePolicy`) hold what changes with time, so that theta need not. Where rewards are noise,
-    theta stays at its prior, which draws tasks by the fourth power of an optimistic estimate of what they gain.
+    features (see `FeaturePolicy`) hold what changes with time, so that theta need not. The prior draws tasks by the
+    third power of what their next decision should earn; until every task was drawn `warm_up` times on average, the
+    features count by less than a half. `exploration` is a floor for every task: what the estimates cannot see (harm
+    that begins late, tasks that learn nothing at first) then costs little.
 
     What V estimates is reward per step in the states that the log visited: it says nothing about where another policy
     would have led. A price per decision, where tasks differ in it, divides the gain.
 
-    Rewards of the whole objective, as `held_out_gain(ridge=0.1)` spreads them over the decisions of a window, or
-    `gradient_alignment`, need `reward="objective"`; evaluations and gradients are charged to the budget.
+    The usual reward is `worth`, which costs nothing; any estimate of what a decision earned does, also rewards that a
+    world gives itself. Changes of a level, such as `loss_decrease`, need `reward="own"`. Rewards of the whole
+    objective, as `held_out_gain(ridge=0.1)` spreads them over the decisions of a window, or `gradient_alignment`, need
+    `reward="objective"`; evaluations and gradients are charged to the budget.
 
     Args:
         estimator: `snips`, `ips`, `banditnet`, `dr` or `log_smoothing`.
@@ -47,6 +55,9 @@ class Counterfactual(FeaturePolicy):
         prior: theta before any fit, one number for each of the eight features.
         gate: standard errors by which a new theta must win, not negative; None adopts every one, fitted on all rounds.
         exploration: share of uniform exploration, in [0, 1].
+        warm_up: decisions for each task after which features count half, not negative.
+        even: how strongly a task that was drawn less often than its probabilities say is preferred, not negative: draws
+            then vary less than independent ones. The logged probabilities contain it.
         cap: largest probability of a task before exploration, in (0, 1].
         visits: how often each task is drawn at first, from 0.
         context_free: a number for each task in place of the features; its prior is 0.
@@ -62,20 +73,22 @@ class Counterfactual(FeaturePolicy):
     """
 
     name = "counterfactual"
-    source = (
-        "our own, of Swaminathan and Joachims 2015 (arXiv 1502.02362 and NeurIPS 28, texts could not be checked) and "
-        "learning curves"
-    )
-    complexity = "O(14 K) per decision; O(window K d^2) for each of 8 steps of a fit every `every` rewards"
+    source = "our own, of Swaminathan and Joachims 2015 (arXiv 1502.02362 and NeurIPS 28, texts could not be checked)"
+    complexity = "O(8 K) per decision; O(window K d^2) for each of 8 steps of a fit every `every` rewards"
 
+    usual_signal = "worth"
+
+    reward: Reward = "worth"
     estimator: Estimator = "snips"
     clip: float = 3.0
     penalty: float = 0.3
-    kl: float = 0.5
-    l2: float = 0.02
+    kl: float = 2.0
+    l2: float = 0.5
     prior: tuple[float, ...] = PRIOR
     gate: float | None = 0.84
-    exploration: float = 0.05
+    exploration: float = 0.3
+    warm_up: float = 10.0
+    even: float = 0.5
     cap: float = 1.0
     visits: int = 2
     context_free: bool = False
@@ -95,6 +108,8 @@ class Counterfactual(FeaturePolicy):
         if self.gate is not None:
             check_number("gate", self.gate, low=0.0)
         check_number("exploration", self.exploration, low=0.0, high=1.0)
+        for name in ("warm_up", "even"):
+            check_number(name, getattr(self, name), low=0.0)
         check_number("cap", self.cap, low=0.0, high=1.0, low_open=True)
         check_integer("visits", self.visits, low=0)
 
@@ -112,6 +127,7 @@ class Counterfactual(FeaturePolicy):
         n_tasks = len(tasks)
         start = np.zeros(n_tasks) if self.context_free else np.array(self.prior, dtype=np.float64)
         self.theta_ = np.tile(start, (n_runs, 1))
+        self.behind_ = np.zeros((n_runs, n_tasks))
         self.adopted_ = np.zeros(n_runs, dtype=np.int64)
         shape = (n_runs, self.window, n_tasks)
         self.logged_ = np.zeros(shape)
@@ -125,27 +141,34 @@ class Counterfactual(FeaturePolicy):
         mask = None if available.all() else available
         logits = (self._seen() @ self.theta_[:, :, None])[:, :, 0]
         if not self.context_free:
-            logits = logits - np.maximum(self.theta_[:, :1], 0.0) * np.log(self.prices(context))
+            logits = logits - np.clip(self.theta_[:, :1], 0.0, None) * np.log(self.prices(context))
         shares = softmax(logits, mask)
         if self.cap < 1.0 and mask is None:
             shares = capped(shares, self.cap)
-        return self.first_visits(explore(shares, self.exploration, mask), mask, self.visits)
+        shares = self.first_visits(explore(shares, self.exploration, mask), mask, self.visits)
+        if self.even > 0.0:
+            shares = normalised(shares * np.exp(self.even * np.clip(self.behind_, -6.0, 6.0)))
+        return shares
 
     def update(self, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
         """Log the decision with what was known before it, and refit where due."""
         seen = self._seen()
         model, _ = self.values()
         rows = np.arange(len(chosen))
+        self.behind_ += probabilities
+        self.behind_[rows, chosen] -= 1.0
+        self.behind_ *= MEMORY
         place = self.note(chosen, reward)
         self.logged_[rows, place], self.model_[rows, place], self.context_[rows, place] = probabilities, model, seen
         self.revalue()
-        due = (self.told_ % self.every == 0) & (self.told_ >= max(4 * seen.shape[1], 40))
+        due = (self.told_ % self.every == 0) & (self.told_ >= max(FIRST * seen.shape[1], 40))
         if due.any():
             self._refit(due)
 
     def _seen(self) -> Floats:
         if not self.context_free:
-            return self.features()
+            told = self.told_[:, None, None] / len(self.tasks_)
+            return self.features() * (told / (told + self.warm_up) if self.warm_up > 0.0 else 1.0)
         n_runs, n_tasks = self.counts_.shape
         return np.broadcast_to(np.eye(n_tasks), (n_runs, n_tasks, n_tasks))
 

@@ -23,6 +23,7 @@ from .reservoir_quantiles import ReservoirQuantiles as ReservoirQuantiles
 from .self_gain import SelfGain as SelfGain
 from .target_gain import TargetGain as TargetGain
 from .windowed_quantiles import WindowedQuantiles as WindowedQuantiles
+from .worth import Worth as Worth
 from .z_score import ZScore as ZScore
 
 SIGNALS: list[type[Signal]] = exported(globals(), Signal)
