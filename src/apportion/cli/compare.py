@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..study.training import TrainingStudy
 
-DEMO_POLICIES = "uniform,proportional,exp3s"
+DEMO_POLICIES = "uniform,proportional,exp3s,counterfactual,planner"
 DEMO_SEEDS = 5
 DEMO_BUDGET = 800
+DEMO_EVALUATION_SIZE = 32
+"""Held-out examples of each task: with the usual 128 the planner would spend a quarter of the budget on evaluations."""
 
 
 def compare(
@@ -69,7 +71,7 @@ def demo(
 
     with one_sentence():
         study = _study(
-            configuration("digits", {"budget.amount": budget}),
+            configuration("digits", {"budget.amount": budget, "training.evaluation_size": DEMO_EVALUATION_SIZE}),
             split_list(policy_list),
             range(seeds),
             out,
