@@ -14,7 +14,7 @@ _FEW_RUNS, _FEW_TASKS = 64, 32  # between them a loop over the tasks beats a red
 
 
 def mask_of(context: Context) -> Bools | None:
-    """The tasks that may be drawn, or None if all may; all of them in a run where none may, so that its row is valid."""
+    """The tasks that may be drawn, or None if all may; all of them in a run where none may, for a valid row."""
     available = context.available
     if np.logical_and.reduce(available, axis=None):
         return None
