@@ -35,22 +35,23 @@ Setting = tuple[str, str]
 """A policy with its parameters, and a signal or nothing."""
 
 ABLATIONS: dict[str, Setting] = {
+    "reward: loss decrease": ("counterfactual(reward='own')", "loss_decrease"),
     "reward: prediction gain": ("counterfactual", "prediction_gain"),
     "reward: held-out gain": ("counterfactual(reward='objective')", "held_out_gain(ridge=0.1)"),
     "reward: gradient alignment": ("counterfactual(reward='objective')", "gradient_alignment"),
-    "estimator: ips": ("counterfactual(estimator='ips')", "loss_decrease"),
-    "estimator: banditnet": ("counterfactual(estimator='banditnet')", "loss_decrease"),
-    "estimator: dr": ("counterfactual(estimator='dr')", "loss_decrease"),
-    "estimator: log smoothing": ("counterfactual(estimator='log_smoothing')", "loss_decrease"),
-    "features: none": ("counterfactual(context_free=True)", "loss_decrease"),
-    "features: no effects on others": ("counterfactual(cross=False)", "loss_decrease"),
-    "prior: none": (f"counterfactual({_THETA.format('0.0')})", "loss_decrease"),
-    "prior: never left": ("counterfactual(l2=1000000.0)", "loss_decrease"),
-    "window: 100": ("counterfactual(window=100)", "loss_decrease"),
-    "penalty: none": ("counterfactual(penalty=0.0)", "loss_decrease"),
-    "trust region: weak": ("counterfactual(kl=0.05)", "loss_decrease"),
-    "gate: none": ("counterfactual(gate=None)", "loss_decrease"),
-    "propensities: none": ("counterfactual(use_propensities=False)", "loss_decrease"),
+    "estimator: ips": ("counterfactual(estimator='ips')", "worth"),
+    "estimator: banditnet": ("counterfactual(estimator='banditnet')", "worth"),
+    "estimator: dr": ("counterfactual(estimator='dr')", "worth"),
+    "estimator: log smoothing": ("counterfactual(estimator='log_smoothing')", "worth"),
+    "features: none": ("counterfactual(context_free=True)", "worth"),
+    "features: no effects on others": ("counterfactual", "worth(others=False)"),
+    "prior: none": (f"counterfactual({_THETA.format('0.0')})", "worth"),
+    "prior: never left": ("counterfactual(l2=1000000.0)", "worth"),
+    "window: 100": ("counterfactual(window=100)", "worth"),
+    "penalty: none": ("counterfactual(penalty=0.0)", "worth"),
+    "trust region: weak": ("counterfactual(kl=0.05)", "worth"),
+    "gate: none": ("counterfactual(gate=None)", "worth"),
+    "propensities: none": ("counterfactual(use_propensities=False)", "worth"),
 }
 """What is changed in `counterfactual`, one thing at a time."""
 
