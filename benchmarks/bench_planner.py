@@ -77,11 +77,11 @@ def speed() -> None:
     print(f"64 runs at once: {result.n_steps / (time.process_time() - start):,.0f} policy-steps a second (CPU)")
 
 
-def calibration(families: str, split: str, seed: int, free: bool) -> None:
+def calibration(families: str, split: str, seed: int, free: bool, worlds: int) -> None:
     """Coverage and width of 90 % intervals of true final scores under the planner's own spending with variation."""
     rows = []
     for family in families.split(","):
-        for name in FAMILIES[family].ids():
+        for name in FAMILIES[family].ids()[:worlds]:
             world = load(name, split=split)
             world = (freed(world) if free else world).clone()
             generator = np.random.default_rng(seed)
@@ -99,7 +99,7 @@ def calibration(families: str, split: str, seed: int, free: bool) -> None:
                     scores.append(world.scores() + noise * generator.normal(size=drawn.shape))
                 progress = step / total
                 strength = planner.variation * (1 - progress)
-                block = len(counts) // planner.hold
+                block = int(progress / planner.hold)
                 shares = np.exp(strength * planner.patterns_[block * 5 % len(planner.patterns_)])
                 shares = np.repeat((shares / shares.sum())[None], n_runs, axis=0)
                 chosen = (shares.cumsum(axis=1) <= generator.uniform(size=(n_runs, 1))).sum(axis=1)
@@ -148,12 +148,12 @@ def calibration(families: str, split: str, seed: int, free: bool) -> None:
             )
 
 
-def gap(families: str, split: str, runs: int, seed: int, free: bool) -> None:
+def gap(families: str, split: str, runs: int, seed: int, free: bool, worlds: int) -> None:
     """Gap closed by family: sum of gains over uniform / sum of what the best spending gains."""
     closed = []
     for family in families.split(","):
         gains, room, relative = [], [], []
-        for name in FAMILIES[family].ids():
+        for name in FAMILIES[family].ids()[:worlds]:
             world = load(name, split=split)
             uniform = simulate(world, "uniform", n_runs=256, seed=seed).final.mean()
             best = oracle(world, effort=30).value
@@ -174,15 +174,16 @@ def main() -> None:
     parser.add_argument("--split", choices=["public", "reported"], default="public")
     parser.add_argument("--families")
     parser.add_argument("--runs", type=int, default=8)
+    parser.add_argument("--worlds", type=int, default=99, help="how many of each family")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--free", action="store_true")
     given = parser.parse_args()
     if given.what == "speed":
         speed()
     elif given.what == "calibration":
-        calibration(given.families or FOR_CALIBRATION, given.split, given.seed, given.free)
+        calibration(given.families or FOR_CALIBRATION, given.split, given.seed, given.free, given.worlds)
     else:
-        gap(given.families or FOR_GAP, given.split, given.runs, given.seed, given.free)
+        gap(given.families or FOR_GAP, given.split, given.runs, given.seed, given.free, given.worlds)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class Fit:
         recent: recent shares at the last evaluation, (n_runs, n_tasks).
         scale: of the scores of a run, (n_runs,).
         wide: precision of the prior that draws have, (n_runs, n_variants, n_tasks, P).
-        mean: of the prior, (n_runs, n_tasks, P).
+        mean: of the prior, (n_runs, n_variants, n_tasks, P).
         headroom: log of the largest possible span in units of the scale, (n_runs, n_tasks).
         evidence: what it was fitted to.
     """
@@ -145,7 +145,7 @@ def fit_curves(
         scores: NaN where not measured, the same shape.
         total: steps of a whole budget, (n_runs,).
         priors: see `Priors`.
-        upper: largest possible score, inf where there is none, (n_tasks,).
+        upper: largest possible score, inf where there is none, (n_tasks,) or (n_runs, n_tasks).
         memory: steps over which recent shares count, (n_runs,).
         warm: `theta` of an earlier fit to begin with.
         iterations: of Levenberg-Marquardt.
@@ -171,9 +171,10 @@ def fit_curves(
     headroom = np.log(np.maximum((upper - first) / scale[:, None], 1e-3))  # (R, I)
 
     mean, sd = _prior_moments(priors, n_runs, n_tasks)
-    mean[..., SPAN] = np.minimum(mean[..., SPAN], headroom)
+    mean = np.repeat(mean[:, None], n_variants, axis=1)  # (R, H, I, P)
+    mean[..., SPAN] = np.minimum(mean[..., SPAN] + variants.height[:, None], headroom[:, None])
     own = np.eye(n_tasks, dtype=np.bool_)
-    theta = np.repeat(mean[:, None], n_variants, axis=1) if warm is None else warm.copy()
+    theta = mean.copy() if warm is None else warm.copy()
     rough = _rough_noise(y, measured.transpose(0, 2, 1).astype(np.float64)) * np.sqrt(width)
     variance = np.where(np.isfinite(rough), rough, 0.02) ** 2
     variance = np.maximum(variance, 1e-6)[:, None] * np.ones((1, n_tasks))
@@ -184,7 +185,7 @@ def fit_curves(
     def ridge(theta: Floats) -> Floats:
         """Precision of the prior; for transfer that of a Cauchy around its mean, at the present value."""
         found = np.broadcast_to(sd**-2.0, theta.shape).copy()
-        away_from = theta[..., TRANSFER:] - mean[:, None, :, TRANSFER:]
+        away_from = theta[..., TRANSFER:] - mean[..., TRANSFER:]
         found[..., TRANSFER:] = np.where(own, 1e8, 2.0 / ((touch * spread) ** 2 + away_from**2))
         return found
 
@@ -192,7 +193,7 @@ def fit_curves(
         return evidence_.look(theta, feature, tail, y[:, None], shared=True)
 
     def objective(residual: Floats, theta: Floats, ridge_: Floats) -> Floats:
-        pull = ((theta - mean[:, None]) ** 2 * ridge_).sum(axis=-1)
+        pull = ((theta - mean) ** 2 * ridge_).sum(axis=-1)
         return (residual**2).sum(axis=-1) / variance[:, None] + pull
 
     residual, jacobian = look(theta)
@@ -202,7 +203,7 @@ def fit_curves(
     for _ in range(iterations):
         scaled = jacobian / variance[:, None, :, None, None]
         curvature = scaled.swapaxes(-1, -2) @ jacobian
-        gradient = (scaled * residual[..., None]).sum(axis=-2) + weights * (theta - mean[:, None])
+        gradient = (scaled * residual[..., None]).sum(axis=-2) + weights * (theta - mean)
         curvature[..., diagonal, diagonal] += weights * (1.0 + damping[..., None])
         curvature[..., diagonal[:4], diagonal[:4]] *= 1.0 + damping[..., None]
         move = np.linalg.solve(curvature, gradient[..., None])[..., 0]

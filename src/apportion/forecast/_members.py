@@ -53,7 +53,7 @@ def draw_members(
     Args:
         fit: of the curves.
         first: what the starts are measured from, (n_runs, n_tasks).
-        upper: largest possible score, (n_tasks,).
+        upper: largest possible score, (n_runs, n_tasks).
         uniforms: for the shapes, (n_members, n_tasks).
         normals: for the prior, (n_members, n_tasks, P).
         noise: for the scores, (n_members, n_tasks, at least n_times).
@@ -71,7 +71,7 @@ def draw_members(
     feature = fit.experience[rows, stream]  # (R, M, I, A)
     return Members(
         start=start,
-        span=np.clip(scale * np.exp(theta[..., SPAN]), 0.0, np.maximum(upper - start, 0.0)),
+        span=np.clip(scale * np.exp(theta[..., SPAN]), 0.0, np.maximum(upper[:, None] - start, 0.0)),
         rate=rate,
         interference=np.clip(theta[..., INTERFERENCE], 0.0, 0.9),
         variant=variant,
@@ -89,7 +89,7 @@ def _randomised(
     rows = np.arange(n_runs)[:, None, None]
     tasks = np.arange(n_tasks)[None, None]
     theta, wide = fit.theta[rows, variant, tasks], fit.wide[rows, variant, tasks]
-    mean = fit.mean[:, None] + normals / np.sqrt(wide)
+    mean = fit.mean[rows, variant, tasks] + normals / np.sqrt(wide)
     deviation = fit.noise / fit.scale[:, None]
     variance = (deviation**2)[:, None]
     # What counts less is noisier.

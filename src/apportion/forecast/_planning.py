@@ -74,6 +74,7 @@ def find_plan(
     *,
     limits: Limits,
     caution: Floats,
+    toll: Floats | float = 0.0,
     members: Ints | None = None,
     iterations: int = 16,
 ) -> Found:
@@ -90,16 +91,24 @@ def find_plan(
         costs: of a batch, (n_runs, n_tasks).
         limits: bounds on the shares.
         caution: see above, (n_runs,).
+        toll: objective that is held against shares for each nat of their divergence from the safe ones, (n_runs,): no
+            model is right far from what was tried.
         members: search for these members only; None for all.
         iterations: of the climb after the greedy start.
     """
     view = outlook if members is None else outlook.pick(members)
 
+    price = np.broadcast_to(np.asarray(toll, dtype=np.float64), (len(safe),))
+
+    def away(shares: Floats) -> Floats:
+        return price * (shares * np.log(shares / safe)).sum(axis=2).mean(axis=1)
+
     def value(shares: Floats) -> Floats:
-        return objective.value(view.scores(shares), tasks).mean(axis=1)
+        return objective.value(view.scores(shares), tasks).mean(axis=1) - away(shares)
 
     def gradient(shares: Floats) -> Floats:
-        return view.gradient(shares, objective.gradient(view.scores(shares), tasks))
+        slope = view.gradient(shares, objective.gradient(view.scores(shares), tasks))
+        return slope - price[:, None, None] * (np.log(shares / safe) + 1.0) / shares.shape[1]
 
     def clip(shares: Floats) -> Floats:
         return limits.clip(shares, costs)
@@ -110,8 +119,9 @@ def find_plan(
     bound, part = np.zeros(len(safe)), np.zeros(len(safe))
     gains = np.zeros_like(base)
     for tried in _PARTS:
-        gain = objective.value(outlook.scores((1.0 - tried) * safe + tried * best), tasks) - base
-        low = gain.mean(axis=1) - caution * gain.std(axis=1)
+        shares = (1.0 - tried) * safe + tried * best
+        gain = objective.value(outlook.scores(shares), tasks) - base
+        low = gain.mean(axis=1) - caution * gain.std(axis=1) - away(shares)
         better = low > bound
         bound, part = np.where(better, low, bound), np.where(better, tried, part)
         gains = np.where(better[:, None], gain, gains)

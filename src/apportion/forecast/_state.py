@@ -53,7 +53,7 @@ class Seen:
         progress: fraction of the budget used by then, (n_runs, n_times).
         costs: fraction of the budget that a batch of each task takes, (n_runs, n_tasks).
         sizes: training examples of each task, inf where not known, (n_tasks,).
-        upper: largest possible score, inf where there is none, (n_tasks,).
+        upper: largest possible score, inf where there is none, (n_tasks,) or (n_runs, n_tasks).
         memory: part of the budget over which recent shares count.
     """
 
@@ -103,8 +103,9 @@ class Seen:
         """Draw from the posterior."""
         n_tasks = self.counts.shape[2]
         uniforms, normals = fixed_draws(n_members, n_tasks, TRANSFER + n_tasks, seed)
+        upper = np.broadcast_to(self.upper, self.first.shape)
         _, noise = fixed_draws(n_members, n_tasks, 2 * MOST_TIMES, seed + 1)
-        return draw_members(fit, self.first, self.upper, uniforms, normals, noise, self.variants)
+        return draw_members(fit, self.first, upper, uniforms, normals, noise, self.variants)
 
     @property
     def first(self) -> Floats:

@@ -18,6 +18,7 @@ class Variants:
         fading: how often the experience would fall to 1/e within one budget, 0 for no forgetting.
         plateau: fraction of the budget after which a batch teaches half of what it will, 0 for no plateau.
         touch: factor on the scale of transfer's prior; small for tasks that learn on their own.
+        height: added to the prior mean of the log span; very negative for tasks that learn nothing.
         prior: log probability before any data.
         streams: index into the distinct pairs of fading and plateau, which alone decide what is summed up.
         rows: those pairs, shape (n_streams, 2).
@@ -27,23 +28,28 @@ class Variants:
     fading: Floats
     plateau: Floats
     touch: Floats
+    height: Floats
     prior: Floats
     streams: Ints
     rows: Floats
 
     @classmethod
-    def of(cls, shapes: list[tuple[float, float, float, float]], *, alone: bool = False) -> Variants:
+    def of(cls, shapes: list[tuple[float, float, float, float]], *, alone: bool = False, flat: float = 0.0) -> Variants:
         """From rows of tail, fading, plateau and prior probability (not normalised).
 
-        With `alone`, every shape comes twice: with transfer from other tasks, and with hardly any.
+        With `alone`, every shape comes twice: with transfer from other tasks, and with hardly any. `flat` is the prior
+        probability, beside those of the rows, of a task that learns nothing.
         """
+        height = np.zeros(len(shapes))
+        if flat > 0:
+            height, shapes = np.append(height, FLAT), [*shapes, (np.inf, 0.0, 0.0, flat)]
         touch = np.ones(len(shapes))
         if alone:
-            touch, shapes = np.repeat([1.0, ALONE], len(shapes)), shapes + shapes
+            touch, height, shapes = np.repeat([1.0, ALONE], len(shapes)), np.tile(height, 2), shapes + shapes
         table = np.array(shapes, dtype=np.float64)
         rows, streams = np.unique(table[:, 1:3], axis=0, return_inverse=True)
         odds = table[:, 3] / table[:, 3].sum()
-        return cls(table[:, 0], table[:, 1], table[:, 2], touch, np.log(odds), streams.reshape(-1), rows)
+        return cls(table[:, 0], table[:, 1], table[:, 2], touch, height, np.log(odds), streams.reshape(-1), rows)
 
 
 def variants_of_one(tail: float, fading: float, plateau: float) -> Variants:
@@ -53,6 +59,9 @@ def variants_of_one(tail: float, fading: float, plateau: float) -> Variants:
 
 ALONE = 0.1
 """Factor on the scale of transfer's prior for tasks that learn on their own."""
+
+FLAT = -4.0
+"""Log span, in units of the range of scores, of tasks that learn nothing."""
 
 REUSE = 4.0
 """Epochs over which the worth of repeated examples decays."""
@@ -70,11 +79,14 @@ VARIANTS = Variants.of(
         (1.0, 0.0, 0.12, 1.0),
     ],
     alone=True,
+    flat=4.0,
 )
 """Exponential and power curves, slow and fast forgetting, a short and a long plateau; repeated examples lose worth."""
 
 
-FEW = Variants.of([(np.inf, 0.0, 0.0, 3.0), (1.0, 0.0, 0.0, 2.0), (np.inf, 2.5, 0.0, 1.0), (np.inf, 0.0, 0.12, 1.0)])
+FEW = Variants.of(
+    [(np.inf, 0.0, 0.0, 3.0), (1.0, 0.0, 0.0, 2.0), (np.inf, 2.5, 0.0, 1.0), (np.inf, 0.0, 0.12, 1.0)], flat=2.0
+)
 """The shapes for very many tasks, where each fit is dear."""
 
 

@@ -77,7 +77,9 @@ def check_forecasts(
         shares = (spent / np.maximum(spent.sum(axis=1, keepdims=True), 1e-12))[:, None]
         budget = float(spent.sum(axis=1).mean())
         said = fit(early, priors=priors).forecast(shares, budget=budget, confidence=confidence, measured=True)
-        own = fit(early, priors=alone).forecast(shares, budget=budget, confidence=confidence, measured=True)
+        own = fit(early, priors=alone, look_back=False).forecast(
+            shares, budget=budget, confidence=confidence, measured=True
+        )
         kept["predicted"].append(said.scores.value)
         kept["lower"].append(said.scores.lower)
         kept["upper"].append(said.scores.upper)

@@ -48,6 +48,7 @@ def make_plan(
     constraints: Constraints | None = None,
     safe: Spending = None,
     caution: float = 0.5,
+    tether: float = 0.7,
     confidence: float = 0.9,
     tolerance: float = 0.001,
 ) -> Plan:
@@ -60,6 +61,8 @@ def make_plan(
         constraints: on the shares of steps.
         safe: shares to start from, see `Posterior.forecast`; None for equal steps.
         caution: standard deviations of the gain that are held against the plan, not negative.
+        tether: standard deviations of an evaluation's noise that are held against a plan for each nat of its divergence
+            from the safe shares, if a whole budget is left, not negative.
         confidence: of the intervals.
         tolerance: loss of the objective at which a task still counts as droppable, not negative.
 
@@ -67,6 +70,7 @@ def make_plan(
         ValueError: a number is out of range, the constraints clash, or nothing is left to spend.
     """
     check_number("caution", caution, low=0.0)
+    check_number("tether", tether, low=0.0)
     check_number("tolerance", tolerance, low=0.0)
     history, goal = posterior.history, objective or MeanScore()
     if budget is not None:
@@ -90,6 +94,7 @@ def make_plan(
         history.costs,
         limits=limits,
         caution=caution * trouble,
+        toll=tether * posterior.noise.mean(axis=1) * np.minimum(left / history.budget, 1.0),
         iterations=60,
     )
     ends = _ends(found.gains, confidence)

@@ -67,10 +67,11 @@ class Posterior:
     and lose worth by repetition; m falls from 1 as the recent share r_i falls below the equal one. Several shapes
     (tail,
     fading, plateau) are fitted by maximum a posteriori, and weighted by Laplace's approximation of their evidence;
-    draws come from the mixture of the Gaussians around the maxima. Transfer has a Cauchy prior around 0, so it is
-    sparse and may be of either sign; the noise is estimated from the residuals, drawn towards an estimate by second
-    differences. We prefer Laplace's mixture to an ensemble of refits because one fit per shape serves any number of
-    draws.
+    draws are randomised fits: each is fitted to scores and prior that were shaken by their noise, and so agrees with
+    the data also where curves are saturated, which Gaussians around the maxima do not. Transfer has a Cauchy prior
+    around 0, so it is sparse and may be of either sign; the noise is estimated from the residuals, drawn towards an
+    estimate by second differences. Intervals are stretched by how far a fit to the first part of the history missed its
+    last evaluation (`stretch`): that is the model's own error, which its draws do not hold.
 
     It fails where the curve of a task changes its nature (skills that appear, data that change); `misfit` then rises
     above `MISFIT`, and intervals widen with the noise.
@@ -80,12 +81,14 @@ class Posterior:
         misfit: mean squared residual in units of what noise explains, (n_runs,); NaN with few evaluations.
         noise: standard deviation of a measured score, (n_runs, n_tasks).
         members: draws from the posterior.
+        stretch: by what intervals of forecasts are widened, at least 1, (n_runs,).
         variants: the shapes that were fitted.
         memory: part of the budget over which recent shares count.
     """
 
-    def __init__(self, history: History, seen: Seen, fit: Fit, members: Members) -> None:
+    def __init__(self, history: History, seen: Seen, fit: Fit, members: Members, stretch: Floats | None = None) -> None:
         self.history = history
+        self.stretch = np.ones(history.n_runs) if stretch is None else stretch
         self.misfit = fit.misfit
         self.noise = fit.noise
         self.members = members
@@ -267,7 +270,10 @@ class Posterior:
         shares = self.shares(spending)
         n_segments = shares.shape[1]
         pieces = np.repeat(np.maximum(left / self.history.budget, 1e-12)[:, None], n_segments, axis=1) / n_segments
-        return shares, self.outlook(pieces).scores(np.maximum(shares, 1e-12))
+        scores = self.outlook(pieces).scores(np.maximum(shares, 1e-12))
+        middle = np.median(scores, axis=1, keepdims=True)
+        wide = middle + self.stretch[:, None, None] * (scores - middle)
+        return shares, np.minimum(wide, np.maximum(self.history.upper, scores))
 
 
 _ENDS = ("value", "lower", "upper")
@@ -281,7 +287,13 @@ def _interval(values: Floats, confidence: float, *, squeeze: bool = False) -> In
 
 
 def fit(
-    history: History, *, priors: Priors | None = None, n_members: int = 256, seed: int = 0, memory: float = 0.05
+    history: History,
+    *,
+    priors: Priors | None = None,
+    n_members: int = 256,
+    seed: int = 0,
+    memory: float = 0.05,
+    look_back: bool = True,
 ) -> Posterior:
     """Fit the learning curves of all tasks, and what they learn from each other, to a history.
 
@@ -291,6 +303,7 @@ def fit(
         n_members: draws from the posterior, at least 2.
         seed: of the fixed points that stand for random draws.
         memory: part of the budget over which recent shares count.
+        look_back: whether to fit the first part of the history as well, to see by how much intervals must be stretched.
 
     >>> tasks = [Task(name="a"), Task(name="b")]
     >>> counts = np.outer(np.arange(20), [5.0, 5.0])
@@ -312,4 +325,28 @@ def fit(
         memory=memory,
     )
     found = seen.fit(priors or Priors(), warm=None, iterations=25)
-    return Posterior(history, seen, found, seen.members(found, n_members, seed))
+    stretch = _stretch(history, priors, seed, memory) if look_back else None
+    return Posterior(history, seen, found, seen.members(found, n_members, seed), stretch)
+
+
+_PAST, _FEWEST = 0.6, 6
+_BELIEVED, _LARGEST = 4.0, 4.0  # tasks' worth of belief in the model before looking back; the widest stretch
+
+
+def _stretch(history: History, priors: Priors | None, seed: int, memory: float) -> Floats:
+    """Root mean square, over tasks, of how far the first part of a history missed its last evaluation, at least 1.
+
+    In standard deviations of the draws and of noise, drawn towards 1; 1 where there are fewer than six evaluations.
+    """
+    times = np.flatnonzero(np.isfinite(history.scores).any(axis=(0, 2)))
+    if len(times) < _FEWEST:
+        return np.ones(history.n_runs)
+    first, last = int(times[int(_PAST * len(times)) - 1]), int(times[-1])
+    early = fit(history.until(first + 1), priors=priors, n_members=64, seed=seed, memory=memory, look_back=False)
+    spent = (history.counts[:, last] - history.counts[:, first]) * history.costs
+    amount = np.maximum(spent.sum(axis=1, keepdims=True), 1e-12)
+    scores = early.outlook(amount / history.budget).scores(np.maximum(spent / amount, 1e-12)[:, None])
+    missed = (history.scores[:, last] - np.median(scores, axis=1)) ** 2 / (scores.var(axis=1) + early.noise**2)
+    known = np.isfinite(missed) & early.known
+    total = np.where(known, np.minimum(missed, 25.0), 0.0).sum(axis=1)
+    return np.clip(np.sqrt((total + _BELIEVED) / (known.sum(axis=1) + _BELIEVED)), 1.0, _LARGEST)

@@ -43,13 +43,15 @@ class Planner(Policy):
         safe: shares to start from and to fall back to, by name or in task order; None is equal.
         floor: part of every decision that is spread evenly, so that the log remains usable off policy, in [0, 1].
         caution: standard deviations of the gain that are held against a plan, not negative.
+        tether: what is held against a plan for each nat of its divergence from the safe shares when the whole budget is
+            left, in standard deviations of an evaluation's noise, not negative: what noise hides cannot be planned on.
         variation: strength of the deliberate variation of early shares, not negative.
         explore: fraction of the budget at which variation ends, in (0, 1].
-        hold: evaluations during which one pattern of variation stays, at least 1.
+        hold: fraction of the budget during which one pattern of variation stays, in [0, 1]; at least an evaluation.
         members: draws from the posterior, at least 2.
         memory: fraction of the budget over which recent shares count, in (0, 1].
         objective: what to make large, a function of the final scores.
-        upper: largest possible score of all tasks; None for none.
+        upper: largest possible score of all tasks; None for 1 as long as no score was above it, and then no limit.
         seed: of the fixed points that stand for random draws.
 
     Raises:
@@ -72,9 +74,10 @@ class Planner(Policy):
     safe: Shares | None = None
     floor: float = 0.04
     caution: float = 0.5
+    tether: float = 0.7
     variation: float = 1.2
     explore: float = 0.5
-    hold: int = 3
+    hold: float = 0.06
     members: int = 16
     memory: float = 0.05
     objective: Objective = field(default_factory=MeanScore)
@@ -86,9 +89,10 @@ class Planner(Policy):
             check_shares("safe", self.safe)
         check_number("floor", self.floor, low=0.0, high=1.0)
         check_number("caution", self.caution, low=0.0)
+        check_number("tether", self.tether, low=0.0)
         check_number("variation", self.variation, low=0.0)
         check_number("explore", self.explore, low=0.0, high=1.0, low_open=True)
-        check_integer("hold", self.hold, low=1)
+        check_number("hold", self.hold, low=0.0, high=1.0)
         check_integer("members", self.members, low=2)
         check_number("memory", self.memory, low=0.0, high=1.0, low_open=True)
         check_integer("seed", self.seed, low=0)
@@ -125,6 +129,8 @@ class Planner(Policy):
         self.confidence_ = np.zeros(n_runs)
         self.plan_ = np.broadcast_to(self.safe_, (n_runs, SEGMENTS, n)).copy()
         self.switch_ = np.ones((n_runs, SEGMENTS - 1))
+        self.block_ = np.zeros(n_runs)
+        self.turned_ = np.zeros(n_runs)
 
     def probabilities(self, context: Context) -> Floats:
         """The plan of this moment, varied early in the run, with a part spread evenly, shape (n_runs, n_tasks)."""
@@ -133,9 +139,10 @@ class Planner(Policy):
             return np.ones((context.n_runs, 1))
         piece = (progress[:, None] >= self.switch_).sum(axis=1)
         plan = self.plan_[np.arange(len(piece)), piece]
-        block = self.counts_.shape[1] // self.hold
+        # A pattern stays for whole evaluations, at least one of them, and about `hold` of the budget.
+        block = (self.block_ * 5 % len(self.patterns_)).astype(np.int64)
         strength = self.variation * np.maximum(1.0 - progress / self.explore, 0.0)
-        shares = plan * np.exp(strength[:, None] * self.patterns_[block * 5 % len(self.patterns_)])
+        shares = plan * np.exp(strength[:, None] * self.patterns_[block])
         shares = (1.0 - self.floor) * shares / shares.sum(axis=1, keepdims=True) + self.floor / n
         return shares / shares.sum(axis=1, keepdims=True)
 
@@ -148,6 +155,8 @@ class Planner(Policy):
         self.examples_ = np.concatenate((self.examples_, examples[:, None]), axis=1)
         self.scores_ = np.concatenate((self.scores_, evaluation.scores[:, None]), axis=1)
         self.progress_ = np.concatenate((self.progress_, progress[:, None]), axis=1)
+        turn = progress >= self.turned_ + self.hold - 1e-9
+        self.block_, self.turned_ = self.block_ + turn, np.where(turn, progress, self.turned_)
         steps = evaluation.counts.sum(axis=1)
         enough = np.isfinite(self.scores_).sum(axis=1).max(axis=1) >= _FEWEST
         ready = enough & (steps > 0) & (progress > 0) & (progress < 1)
@@ -192,9 +201,17 @@ class Planner(Policy):
             progress=self.progress_[rows],
             costs=np.maximum(costs, 1e-3 * mean),
             sizes=np.array([np.inf if size is None else float(size) for size in sizes]),
-            upper=np.full(len(order), np.inf if self.upper is None else self.upper),
+            upper=self._upper(rows),
             memory=self.memory,
         )
+
+    def _upper(self, rows: Ints) -> Floats:
+        """The largest possible score: 1 unless said otherwise or seen otherwise, as in all metrics of this package."""
+        scores = self.scores_[rows]
+        if self.upper is not None:
+            return np.full((len(rows), scores.shape[2]), self.upper)
+        above = np.where(np.isfinite(scores), scores, -np.inf).max(axis=(1, 2)) > 1.0
+        return np.repeat(np.where(above, np.inf, 1.0)[:, None], scores.shape[2], axis=1)
 
     def _search(self, seen: Seen, fit: Fit, rows: Ints) -> tuple[Found, Floats]:
         """A plan, and the progress at which its pieces end."""
@@ -214,6 +231,7 @@ class Planner(Policy):
             seen.costs,
             limits=Limits(np.zeros(n), np.ones(n)),
             caution=self.caution * np.sqrt(np.maximum(self.misfit_[rows], 1.0)),
+            toll=self.tether * fit.noise.mean(axis=1) * (1.0 - progress),
         )
         left = pieces / net[:, None]
         return found, np.stack((1.0 - left[:, 1] - left[:, 2], 1.0 - left[:, 2]), axis=1)
