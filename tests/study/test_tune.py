@@ -85,8 +85,8 @@ def test_every_policy_has_a_space_of_its_own_numbers_and_defaults_lie_in_it():
     [
         ("1", "is written LOW:HIGH"),
         ("a:b", "is written LOW:HIGH"),
-        ("2:1", "`high` must be above 2"),
-        ("0:1:log", "`low` must be above 0"),
+        ("2:1", "`high` must be in"),
+        ("0:1:log", "`low` must be in"),
         ("0.5:1.5:complement", "`high` must be"),
         ("1:2:cube", "`kind` must be one of"),
     ],
