@@ -388,8 +388,10 @@ class Selector:
         shares = self._shares(None)
         tasks = self._drawing.draw_many(shares, n)
         if self._writer is not None:
-            for index, task in enumerate(tasks.tolist()):
-                self._write(self._step + index, task, shares.probabilities, "skipped", math.nan, 1.0, 1, {})
+            for step, task in enumerate(tasks.tolist(), self._step):
+                self._writer.write_decision(
+                    step, self.names[task], shares.probabilities, "skipped", math.nan, 1.0, 1, {}
+                )
         self._ledger.settle_many(np.bincount(tasks, minlength=len(self.tasks)))
         self._step += n
         return tasks
@@ -398,7 +400,9 @@ class Selector:
         """Log what is still pending, and close the log. The selector keeps its state and can still be saved."""
         if self._writer is not None:
             for decision in self._pending.values():
-                self._write(decision.step, decision.task, decision.probabilities, "pending", math.nan, 0.0, 0, {})
+                self._writer.write_decision(
+                    decision.step, decision.name, decision.probabilities, "pending", math.nan, 0.0, 0, {}
+                )
             self._writer.close()
             self._writer = None
 
@@ -530,25 +534,11 @@ class Selector:
     def _settle(
         self, decision: Decision, status: str, reward: float, cost: float, examples: int, measured: Mapping[str, float]
     ) -> None:
-        task = decision.task
+        step, task, name, probabilities = decision
         if self._writer is not None:
-            self._write(decision.step, task, decision.probabilities, status, reward, cost, examples, measured)
-        del self._pending[decision.step]
+            self._writer.write_decision(step, name, probabilities, status, reward, cost, examples, measured)
+        del self._pending[step]
         self._ledger.settle(task, cost, examples)
-
-    def _write(
-        self,
-        step: int,
-        task: int,
-        shares: Floats,
-        status: str,
-        reward: float,
-        cost: float,
-        examples: int,
-        measured: Mapping[str, float],
-    ) -> None:
-        assert self._writer is not None  # noqa: S101 (for the type checker)
-        self._writer.write_decision(step, self.names[task], shares, status, reward, cost, examples, measured)
 
     def _refuse(self, decision: Decision) -> NoReturn:
         known = "was told or skipped before" if decision.step < self._step else "was not made by this selector"

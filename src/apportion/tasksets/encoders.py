@@ -73,6 +73,9 @@ class Pretrained:
         self.model.eval()
         self.width = int(self.model.config.hidden_size)
         self.layers = int(self.model.config.num_hidden_layers)
+        places = getattr(self.model.config, "max_position_embeddings", None)
+        # Tokenizers that know no limit say 1e30; those of the RoBERTa kind, which lose some places to padding, know it.
+        self.longest = min(int(self.tokenizer.model_max_length), int(places or 10**9))
 
     def checksum(self) -> str:
         """SHA-256 of the weights."""

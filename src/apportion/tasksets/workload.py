@@ -40,7 +40,7 @@ class TextOptions:
         freeze_layers: 0 trains the whole encoder. A number freezes so many of its lowest layers and keeps their
             outputs, for every token, in a file. `all` freezes the encoder, keeps one vector per text, and trains two
             layers of 256 units on pairs of vectors: a step then takes about two milliseconds on a processor.
-        max_length: longest text, or pair, in tokens; the rest is cut off.
+        max_length: longest text, or pair, in tokens, and never more than the encoder takes; the rest is cut off.
         max_train: most training examples per task, a fixed random sample; None takes all.
         max_validation: most held-out examples per set, a fixed random sample; None takes all.
         cache_dir: where outputs of frozen layers are kept; None is `apportion/features` in the user's cache.
@@ -241,7 +241,7 @@ class _Maker:
         targets = torch.from_numpy(split.labels)
         if options.freeze_layers == "all":
             return self._pairs(split, targets, label)
-        tokens = tokenize(pretrained.tokenizer, split.texts, options.max_length)
+        tokens = tokenize(pretrained.tokenizer, split.texts, min(options.max_length, pretrained.longest))
         if options.freeze_layers == 0:
             return TokenExamples(tokens, targets, int(pretrained.tokenizer.pad_token_id or 0))
         source = self._source(split.texts)
@@ -262,7 +262,8 @@ class _Maker:
         places = {text: place for place, text in enumerate(distinct)}
         rows = np.array([[places[text] for text in column] for column in split.texts], dtype=np.int64).T.copy()
         source = self._source([distinct])
-        tokens = tokenize(self.pretrained.tokenizer, [distinct], self.options.max_length)
+        longest = min(self.options.max_length, self.pretrained.longest)
+        tokens = tokenize(self.pretrained.tokenizer, [distinct], longest)
         vectors = text_vectors(
             self.pretrained, tokens, source, self._folder, self.options.progress, f"vectors of {label}"
         )
