@@ -102,7 +102,7 @@ def list_worlds(
         if out is not None:
             from ..study.suite_figures import draw_worlds
 
-            written = draw_worlds(worlds, out)
+            draw_worlds(worlds, out)
     groups: dict[str, list[WorldDescription]] = {}
     for item in worlds:
         groups.setdefault(item.family, []).append(item)
@@ -137,7 +137,7 @@ def list_worlds(
     titles = [(name, suite.find(name).title) for name in groups]
     console.print(make_table(("family", "what it tests"), titles))
     if out is not None:
-        console.print(f"{len(written)} pictures: {out}", markup=False, soft_wrap=True)
+        console.print(f"pictures: {out}", markup=False, soft_wrap=True)
 
 
 _MOST_BARS = 20

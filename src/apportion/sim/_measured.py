@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import nnls
@@ -97,7 +96,7 @@ _NAMES = ("irreducible", "learnable", "batch_noise", "memorised", "gain_noise")
 
 def _along(world: LearningWorld, table: Table) -> tuple[Floats, Floats]:
     """How much the tasks have learned at each evaluation, and how much one more batch of their own would add."""
-    plain: Any = LearningWorld(**{**_fields(world), "irreducible": 0.0, "learnable": 1.0, "overfit": 0.0})
+    plain = replace(world, irreducible=0.0, learnable=1.0, overfit=0.0)
     learned, slopes = np.empty_like(table.scores), np.empty_like(table.scores)
     streams = Streams(0, table.n_runs)
     for evaluation in walk(plain, table):
@@ -105,7 +104,3 @@ def _along(world: LearningWorld, table: Table) -> tuple[Floats, Floats]:
         measured = plain.evaluate(frozenset({"gradient_norm"}), streams, evaluation)[1]
         slopes[:, evaluation] = measured["gradient_norm"]
     return learned, slopes
-
-
-def _fields(world: LearningWorld) -> dict[str, Any]:
-    return {name: getattr(world, name) for name in world.__dataclass_fields__}

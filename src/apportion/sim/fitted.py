@@ -68,7 +68,8 @@ class Fit:
             **evaluations: `evaluations` and `evaluated_batches` of `LearningWorld`.
         """
         whole = self.budget if budget is None else budget
-        inner = LearningWorld(tasks=self.tasks, budget=whole, **dict(self.parameters), **evaluations)
+        settings: dict[str, Any] = {**self.parameters, **evaluations}
+        inner = LearningWorld(tasks=self.tasks, budget=whole, **settings)
         noise: Any = self.noise
         if inner.batch > 1:
             reached = np.clip(np.asarray(self.parameters["high"], dtype=np.float64), 0.05, 0.95)

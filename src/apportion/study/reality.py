@@ -170,7 +170,9 @@ def study_reality(
     check_integer("number of policies beside uniform", len(specs) - 1, low=2)
 
     def tell(stage: str) -> Callable[..., None] | None:
-        return None if progress is None else lambda done, total, *_: progress(stage, done, total)
+        if progress is None:
+            return None
+        return lambda done, total, *_: progress(stage, done, total)
 
     if fit is None:
         places = explore(
@@ -264,7 +266,7 @@ def fit_runs(config: Config, places: Sequence[Path], parts: Sequence[str] = PART
     for history in histories:
         np.maximum(history.scores, LOWEST, out=history.scores)
     batches = {settings.batch_size or taskset.batch_size_of(task.name) for task in taskset.tasks}
-    prints = fingerprint([log.header["fingerprint"] for log in logs])
+    prints = fingerprint({"logs": [log.header["fingerprint"] for log in logs]})
     return fit_world(
         histories,
         batch=max(batches),

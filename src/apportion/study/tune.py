@@ -390,8 +390,8 @@ def read_tuned(path: str | Path = "shipped") -> dict[str, Tuned]:
         content = Path(path).read_bytes()
     found: dict[str, Tuned] = {}
     for name, item in _parsed(content, str(path))["policies"].items():
-        item = {key: np.nan if value is None and key in ("score", "default") else value for key, value in item.items()}
-        found[name] = Tuned(**item)
+        unknown: dict[str, Any] = {key: np.nan for key in ("score", "default") if item[key] is None}
+        found[name] = Tuned(**{**item, **unknown})
     return found
 
 

@@ -129,7 +129,7 @@ def objective_chart(study: WorldStudy) -> Any:
     worlds = list(study.tasks)[:MOST_SHARES]
     policies = list(dict.fromkeys(policy for _, policy in study.curves))
     best = {row.world: row.mean for row in study.rows if row.policy == "oracle"}
-    values = [
+    values: list[dict[str, Any]] = [
         {"world": world, "policy": policy, "spent": shortened(spent), "objective": shortened(value)}
         for (world, policy), curve in study.curves.items()
         if world in worlds
