@@ -2,16 +2,17 @@
 
 Times are processor seconds of one thread, so that other work on the machine disturbs them little.
 
-Run: python benchmarks/bench_training.py [--json]
+Run: python benchmarks/bench_training.py; one JSON line for each figure
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import tempfile
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,8 +23,8 @@ from apportion.tasksets import digits
 from apportion.training import Settings, TaskSource, make_model, train
 from apportion.training.trainer import Trainer
 
-BLOCK = 100  # steps that are timed together
-ROUNDS = 30  # blocks of each loop, taken in turn so that a busy machine disturbs all alike
+BLOCK = 10  # steps that are timed together
+ROUNDS = 600  # blocks of each loop, in an order drawn anew for each round so that a busy machine disturbs all alike
 
 
 class Loop:
@@ -111,24 +112,34 @@ class Trained:
 
 
 def overhead(log):
-    """Seconds per step of each loop."""
+    """How many seconds a step of each loop takes longer than a bare one: median and its standard error; a bare step."""
     taskset = digits()
     n = BLOCK * (ROUNDS + 2)
     decisions = np.random.Generator(np.random.PCG64(0)).integers(0, len(taskset.parts), n).tolist()
     loops = {
         "bare": Bare(taskset, decisions),
+        "bare, again": Bare(taskset, decisions),
         "task_loader": Loaded(taskset, n),
-        "task_loader_logged": Loaded(taskset, n, log),
+        "task_loader, logged": Loaded(taskset, n, log),
         "trainer": Trained(taskset, n),
     }
     times = {name: [] for name in loops}
+    order = np.random.Generator(np.random.PCG64(1))
     for round_ in range(ROUNDS + 1):
-        for name, loop in loops.items():
-            start = time.process_time()
-            loop.advance(BLOCK)
+        for name in order.permutation(list(loops)):
+            start = time.thread_time()
+            loops[name].advance(BLOCK)
             if round_:  # the first block warms up
-                times[name].append((time.process_time() - start) / BLOCK)
-    return {name: {"median": statistics.median(values), "least": min(values)} for name, values in times.items()}
+                times[name].append((time.thread_time() - start) / BLOCK)
+    bare = np.array(times.pop("bare"))
+    found = {}
+    for name, values in times.items():
+        # The same round, so that what disturbs the machine for a while cancels; medians, so that jolts do not count.
+        differences = np.array(values) - bare
+        spread = np.percentile(differences, [25, 75])
+        error = 1.25 * (spread[1] - spread[0]) / 1.35 / np.sqrt(len(differences))
+        found[name] = (float(np.median(differences)), float(error))
+    return found, float(np.median(bare))
 
 
 def loader_alone(n=20_000):
@@ -167,32 +178,28 @@ def runs():
     return found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    import tempfile
-    from pathlib import Path
+def show(**values):
+    """One figure."""
+    print(json.dumps(values), flush=True)
 
+
+def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        loops = overhead(Path(folder) / "log.jsonl")
-    alone, whole = loader_alone(), runs()
-    bare = loops["bare"]
-    for values in loops.values():
-        values["overhead"] = values["least"] / bare["least"] - 1
-    found = {"loops": loops, "loader_seconds_per_decision": alone, "loader_share": alone / bare["least"], "runs": whole}
-    if arguments.json:
-        print(json.dumps(found, indent=2))
-        return
-    for name, values in loops.items():
-        print(
-            f"{name:20} {values['least'] * 1e6:7.0f} us a step at best, {values['median'] * 1e6:7.0f} median, "
-            f"{values['overhead']:+.1%}"
+        differences, bare = overhead(Path(folder) / "log.jsonl")
+    for name, (middle, error) in differences.items():
+        show(
+            figure="overhead beside a bare loop on digits",
+            loop=name,
+            microseconds_per_step=round(middle * 1e6, 1),
+            standard_error=round(error * 1e6, 1),
+            share_of_a_bare_step=round(middle / bare, 4),
+            bare_step_microseconds=round(bare * 1e6),
         )
-    print(f"the loader itself takes {alone * 1e6:.1f} us a decision: {alone / bare['least']:.1%} of a bare step")
-    for steps, values in whole.items():
-        print(f"digits, {steps} steps: {values['seconds']:.2f} s, objective {values['objective']:.3f}")
+    show(figure="loader alone, without training between", microseconds_per_decision=round(loader_alone() * 1e6, 1))
+    for steps, values in runs().items():
+        show(figure="a whole run of digits, evaluations included", steps=steps, **values)
 
 
 if __name__ == "__main__":
