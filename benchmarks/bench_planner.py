@@ -2,6 +2,7 @@
 
 python benchmarks/bench_planner.py speed
 python benchmarks/bench_planner.py calibration --split public
+python benchmarks/bench_planner.py digits
 python benchmarks/bench_planner.py gap --split public --families speeds,transfer --runs 8 [--free]
 
 `--free` takes the evaluations of the rough trial: noise 0.005, 50 in a run, not charged to the budget.
@@ -167,10 +168,37 @@ def gap(families: str, split: str, runs: int, seed: int, free: bool, worlds: int
         print(f"{family:17s} gap closed {closed[-1]:6.2f}  by world [{each}]  % of uniform [{percent}]", flush=True)
 
 
+def digits(first_seed: int, seeds: int) -> None:
+    """Final objective on digits minus that of uniform with the same seed, evaluations charged and not."""
+    from scipy.stats import t as student
+
+    from apportion.cli.train import default_config
+    from apportion.config import make_config
+    from apportion.launch import make_trainer
+
+    def final(policy: str, seed: int, budget: int, charge: bool) -> float:
+        given = {"policy": policy, "seed": seed, "budget.amount": budget, "training.evaluation_size": 32}
+        given["training.charge_evaluations"] = charge
+        config = make_config({**default_config("digits"), "taskset": {"name": "digits"}}, given)
+        return make_trainer(config).run().to_dict()["objective"]
+
+    every = range(first_seed, first_seed + seeds)
+    for budget in (200, 400, 1200):
+        alike = np.array([final("uniform", seed, budget, False) for seed in every])
+        for charge in (False, True):
+            gain = np.array([final("planner", seed, budget, charge) for seed in every]) - alike
+            half = student.ppf(0.975, seeds - 1) * gain.std(ddof=1) / seeds**0.5
+            print(
+                f"{budget} steps, evaluations {'charged' if charge else 'free'}: uniform {alike.mean():.4f}, planner "
+                f"{gain.mean():+.4f} [{gain.mean() - half:+.4f}, {gain.mean() + half:+.4f}]",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "calibration", "gap"])
+    parser.add_argument("what", choices=["speed", "calibration", "gap", "digits"])
     parser.add_argument("--split", choices=["public", "reported"], default="public")
     parser.add_argument("--families")
     parser.add_argument("--runs", type=int, default=8)
@@ -182,6 +210,8 @@ def main() -> None:
         speed()
     elif given.what == "calibration":
         calibration(given.families or FOR_CALIBRATION, given.split, given.seed, given.free, given.worlds)
+    elif given.what == "digits":
+        digits(0, 10)
     else:
         gap(given.families or FOR_GAP, given.split, given.runs, given.seed, given.free, given.worlds)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import orjson
@@ -73,10 +73,10 @@ def _objective(spec: str, targets: dict[str, float]) -> Objective:
         return Targets(targets)
     if ".py:" in spec:
         path, name = spec.rsplit(":", 1)
-        function = getattr(import_file(path), name, None)
+        function: Any = getattr(import_file(path), name, None)
         if not callable(function):
             raise ValueError(f"{path!r} does not define a function {name!r}.")
-        return OwnObjective(function)
+        return OwnObjective(cast("Any", function))
     raise ValueError(f"`--objective` must be mean, worst, targets or FILE.py:FUNCTION, got {spec!r}.")
 
 

@@ -88,7 +88,8 @@ def _randomised(
     n_params, n_times = fit.theta.shape[-1], evidence.y.shape[2]
     rows = np.arange(n_runs)[:, None, None]
     tasks = np.arange(n_tasks)[None, None]
-    theta, wide = fit.theta[rows, variant, tasks], fit.wide[rows, variant, tasks]
+    theta: Floats = fit.theta[rows, variant, tasks]
+    wide = fit.wide[rows, variant, tasks]
     mean = fit.mean[rows, variant, tasks] + normals / np.sqrt(wide)
     deviation = fit.noise / fit.scale[:, None]
     variance = (deviation**2)[:, None]
@@ -118,7 +119,7 @@ def _randomised(
         tried = within(theta - move, fit.headroom[:, None])
         new = look(tried)
         better = new[2] <= value
-        theta = np.where(better[..., None], tried, theta)
+        theta[better] = tried[better]
         residual = np.where(better[..., None], new[0], residual)
         jacobian = np.where(better[..., None, None], new[1], jacobian)
         value = np.where(better, new[2], value)

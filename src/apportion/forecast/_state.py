@@ -105,7 +105,8 @@ class Seen:
         uniforms, normals = fixed_draws(n_members, n_tasks, TRANSFER + n_tasks, seed)
         upper = np.broadcast_to(self.upper, self.first.shape)
         _, noise = fixed_draws(n_members, n_tasks, 2 * MOST_TIMES, seed + 1)
-        return draw_members(fit, self.first, upper, uniforms, normals, noise, self.variants)
+        iterations = 4 if n_tasks <= MANY_TASKS else 2
+        return draw_members(fit, self.first, upper, uniforms, normals, noise, self.variants, iterations)
 
     @property
     def first(self) -> Floats:

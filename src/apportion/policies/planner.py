@@ -11,7 +11,7 @@ import numpy as np
 from .._check import check_integer, check_number
 from ..forecast._fit import TRANSFER, Fit, Priors
 from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan
-from ..forecast._state import Seen, variants_for
+from ..forecast._state import MANY_TASKS, Seen, variants_for
 from ..forecast.objective import MeanScore, Objective
 from ..records import Context, Evaluation, Floats, Ints, Task
 from ._base import Policy
@@ -175,7 +175,9 @@ class Planner(Policy):
         seen = self._seen(rows, spent)
         misfit = self.misfit_[rows]
         fade = np.where(misfit > _SUSPECT, np.minimum(4.0 * np.log(misfit / _SUSPECT), 12.0), 0.0)
-        fit = seen.fit(Priors(), warm=self.theta_[rows] if warm else None, iterations=4 if warm else 12, fade=fade)
+        # Where a fit is dear, its first one is completed by those that follow.
+        iterations = 4 if warm else 12 if n <= MANY_TASKS else 5
+        fit = seen.fit(Priors(), warm=self.theta_[rows] if warm else None, iterations=iterations, fade=fade)
         found, switch = self._search(seen, fit, rows)
         shares = found.shares / seen.costs[:, None]
         back = np.empty(n, dtype=np.int64)
