@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +171,7 @@ def study_reality(
     check_integer("number of policies beside uniform", len(specs) - 1, low=2)
 
     def tell(stage: str) -> Callable[..., None] | None:
-        if progress is None:
-            return None
-        return lambda done, total, *_: progress(stage, done, total)
+        return None if progress is None else partial(_told, progress, stage)
 
     if fit is None:
         places = explore(
@@ -198,6 +197,10 @@ def study_reality(
         progress=tell("training"),
     )
     return compare(config, study, fit, runs=runs, progress=tell("simulating"))
+
+
+def _told(progress: Callable[[str, int, int], None], stage: str, done: int, total: int, *_: object) -> None:
+    progress(stage, done, total)
 
 
 def explore(
