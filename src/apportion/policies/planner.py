@@ -25,10 +25,9 @@ class Planner(Policy):
     At an evaluation the learning curves of all tasks, and what they learn from each other's batches, are fitted to all
     evaluations so far (`forecast.Posterior` describes the model). Over draws from the posterior the shares of the rest
     are sought that make the mean objective largest, in three pieces of time, so that tasks which forget come last. With
-    G the gain over the safe shares, the plan goes towards them as far as mean(G) - caution * sd(G) rises, and stays
-    safe where
-    that is nowhere above 0. Where residuals are larger than noise explains, old evaluations fade, and caution grows
-    with the misfit; `confidence_` and `misfit_` say so.
+    G the gain over the safe shares, the plan goes towards them as far as mean(G) - caution * sd(G) - tether * noise *
+    divergence rises, and stays safe where that is nowhere above 0. Where residuals are larger than noise explains, old
+    evaluations fade, and caution grows with the misfit; `confidence_` and `misfit_` say so.
 
     Early shares are varied on purpose, in blocks of evaluations, since constant shares cannot tell who helps whom: the
     planned shares are multiplied by exp(+-variation), with signs of a Walsh pattern over the tasks and a strength that
