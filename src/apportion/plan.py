@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -72,7 +73,7 @@ def make_plan(
         batch_sizes: examples in a batch of each task, above 0.
         costs: of one batch of each task, in the unit of the budget, above 0.
         evaluation_cost: of one evaluation of all tasks, in the unit of the budget.
-        evaluate_every: budget between two evaluations; None for none.
+        evaluate_every: budget spent on training between two evaluations; None for none.
         reference_cost: budget on which a reference model will be trained first.
         exhaustible: whether a task is drawn no more once its data were seen once (`renormalize`).
 
@@ -94,7 +95,9 @@ def make_plan(
             )
     check_number("reference_cost", reference_cost, low=0.0)
     left = budget - reference_cost
-    charged = 0.0 if evaluate_every is None else min(evaluation_cost * np.floor(left / evaluate_every), left)
+    charged = 0.0
+    if evaluate_every is not None and evaluation_cost < left:  # the first comes before the first batch
+        charged = evaluation_cost * math.ceil((left - evaluation_cost) / (evaluate_every + evaluation_cost))
     batch = np.array([batch_sizes[name] for name in names])
     cost = np.array([costs[name] for name in names])
     sizes = np.array([np.nan if task.size is None else float(task.size) for task in selector.tasks])
