@@ -28,7 +28,8 @@ def test_a_policy_in_a_package_of_its_own_is_known_by_name(tmp_path):
     assert run("-c", CHECK).strip() == "apportion_patient"
     assert "patient" in run("-m", "apportion", "list", "policies", "--json")
     out = tmp_path / "run"
-    run("-m", "apportion", "train", "digits", "--policy", "patient", "--budget", "30", "--out", str(out), "--json")
+    train = ("train", "digits", "--policy", "patient", "--signal", "loss_decrease", "--budget", "30")
+    run("-m", "apportion", *train, "--out", str(out), "--json")
     assert (out / "summary.json").is_file()
     assert "Patient()" in run("-m", "apportion", "check", str(out / "config.toml"))
     assert "patient" in run("-m", "apportion", "evaluate", str(out), "--policy", "patient", "--json")

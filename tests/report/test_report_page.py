@@ -204,10 +204,13 @@ def test_a_browser_draws_every_figure_without_an_error(which, request, tmp_path)
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--window-size=360,900",
         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=60000", "--dump-dom", path.as_uri(),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    page = Page(done.stdout)
-    drawn = [attrs for attrs in page.of("div") if "drawn" in attrs.get("class", "").split()]
+    for _ in range(3):  # on a busy machine the browser sometimes gives the page before the last figures are drawn
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        page = Page(done.stdout)
+        drawn = [attrs for attrs in page.of("div") if "drawn" in attrs.get("class", "").split()]
+        if len(drawn) == len(page.of("figure")):
+            break
     assert len(drawn) == len(page.of("figure")) > 5
     assert not page.of("img")
 

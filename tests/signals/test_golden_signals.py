@@ -28,6 +28,7 @@ from apportion.signals import (
     Signal,
     TargetGain,
     WindowedQuantiles,
+    Worth,
     ZScore,
 )
 
@@ -103,6 +104,12 @@ ROWS = [
         [Told(0, {"success": value}) for value in (0.0, 0.5, 0.75, 1.0 + 1e-9)],
         [0.0, 0.25, 0.1875, 0.0],
         "s (1 - s) by hand",
+    ),
+    Row(
+        Worth(others=False, upkeep=0.0, patience=20.0),
+        [Told(0, {"success": 0.0, "loss": 1.0}), Told(1, {"success": 0.5, "loss": 1.0})],
+        [1.5 * 20.0 / 10.5, 0.5 * 20.0 * 0.5 / 11.0],
+        "priority * patience * (1 - level) / (t / K + 10) by hand, where patience exceeds every slope",
     ),
     Row(
         ExcessLoss(),

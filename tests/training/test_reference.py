@@ -63,19 +63,19 @@ def test_a_run_with_a_reference_resumes_exactly(tmp_path):
     first = RunDirectory.create(tmp_path / "first", config="")
     stopped = make(first)
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     class Stopper:
         def __getattr__(self, name):
             def hear(trainer, *rest):
                 if name == "saved" and trainer.loader.selector.step >= 20:
-                    raise Stop
+                    raise StopError
 
             return hear
 
     stopped.callbacks = (Stopper(),)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         stopped.run()
     again = make(RunDirectory.open(tmp_path / "first"))
     again.resume()
