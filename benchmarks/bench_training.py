@@ -71,6 +71,21 @@ class Bare(Loop):
             self.step(task, next(self.flows[task]))
 
 
+class Choosing(Bare):
+    """Draws each task as most loops do (jiant, too): by numpy's choice with probabilities."""
+
+    def __init__(self, taskset, decisions):
+        super().__init__(taskset, decisions)
+        self.random = np.random.default_rng(0)
+        self.shares = np.full(len(taskset.parts), 1 / len(taskset.parts))
+
+    def advance(self, n):
+        """Train for n steps."""
+        for _ in range(n):
+            task = int(self.random.choice(len(self.shares), p=self.shares))
+            self.step(task, next(self.flows[task]))
+
+
 class Loaded(Loop):
     """The task loader draws, fetches, books and, with a path, logs."""
 
@@ -119,6 +134,7 @@ def overhead(log):
     loops = {
         "bare": Bare(taskset, decisions),
         "bare, again": Bare(taskset, decisions),
+        "bare, drawing by numpy's choice": Choosing(taskset, decisions),
         "task_loader": Loaded(taskset, n),
         "task_loader, logged": Loaded(taskset, n, log),
         "trainer": Trained(taskset, n),
