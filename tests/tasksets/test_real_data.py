@@ -1,6 +1,6 @@
 """GLUE and SuperGLUE as published; skipped where they are not at hand.
 
-The data are no part of the project: `GLUE_DIR` names their folder, or they lie beside the checkout in `shared/glue`.
+The data are no part of the project: `GLUE_DIR` names their folder, or they lie in `shared/glue`, beside the checkout or in it.
 """
 
 import math
@@ -15,7 +15,13 @@ from apportion.tasksets import TextOptions, glue, superglue
 from apportion.training import Settings, train
 from tasksets.tiny import tiny_encoder
 
-DATA = Path(os.environ.get("GLUE_DIR") or Path(__file__).parents[3] / "shared" / "glue")
+ROOT = Path(__file__).parents[2]
+PLACES = (
+    [Path(os.environ["GLUE_DIR"])]
+    if os.environ.get("GLUE_DIR")
+    else [ROOT.parent / "shared/glue", ROOT / "shared/glue"]
+)
+DATA = next((place for place in PLACES if place.is_dir()), PLACES[0])
 
 pytestmark = pytest.mark.skipif(
     not (DATA / "rte" / "train.parquet").is_file(), reason=f"no GLUE data in '{DATA}': set GLUE_DIR to run this"
