@@ -1,6 +1,6 @@
 """GLUE and SuperGLUE as published; skipped where they are not at hand.
 
-The data are no part of the project: `GLUE_DIR` names their folder, or they lie in `shared/glue`, beside the checkout or in it.
+The data are no part of the project: `GLUE_DIR` names their folder, or they lie in `shared/glue` in or beside the checkout.
 """
 
 import math
