@@ -1,7 +1,7 @@
 """GLUE and SuperGLUE as published; skipped where they are not at hand.
 
-The data are no part of the project: `GLUE_DIR` names their folder, or they lie in `shared/glue`, in the checkout or beside
-it, in the layout of the hub.
+The data are no part of the project: `GLUE_DIR` names their folder, or they lie in `shared/glue`, in the checkout or
+beside it, in the layout of the hub.
 """
 
 import math
