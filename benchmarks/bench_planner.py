@@ -9,6 +9,7 @@ python benchmarks/bench_planner.py gap --split public --families speeds,transfer
 """
 
 import argparse
+import json
 import time
 from dataclasses import replace
 
@@ -71,11 +72,13 @@ def speed() -> None:
                 policy.scores_ = np.concatenate((policy.scores_, scores[:, None]), axis=1)
                 policy.progress_ = np.concatenate((policy.progress_, np.array([[index / 110]])), axis=1)
             counts = counts + generator.multinomial(20, np.full(n_tasks, 1 / n_tasks), size=1)
-        took = f"first re-plan {times[-3]:.3f} s, next {times[-1]:.3f} s (CPU)"
-        print(f"{n_tasks} tasks, {n_evaluations} evaluations: {took}")
+        for which, seconds in (("first", times[-3]), ("next", times[-1])):
+            figure = {"tasks": n_tasks, "evaluations": n_evaluations, "cpu_seconds": round(seconds, 3)}
+            print(json.dumps({"figure": f"{which} re-plan", **figure}), flush=True)
     start = time.process_time()
     result = simulate(load("transfer/0"), Planner(), n_runs=64, seed=0)
-    print(f"64 runs at once: {result.n_steps / (time.process_time() - start):,.0f} policy-steps a second (CPU)")
+    rate = round(result.n_steps / (time.process_time() - start))
+    print(json.dumps({"figure": "planner, 64 runs at once", "policy_steps_per_cpu_second": rate}), flush=True)
 
 
 def calibration(families: str, split: str, seed: int, free: bool, worlds: int) -> None:

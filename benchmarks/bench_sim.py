@@ -147,9 +147,10 @@ def speed(arguments):
             peers.update(ask_peer(getattr(arguments, peer), peer, "speed"))
     own = max(value for label, value in rates.items() if label.startswith("EXP3.S, bandit"))
     for label, value in {**rates, **peers}.items():
-        times = f"  {own / value:,.0f} times slower than ours" if label in peers else ""
-        print(f"{label:48s} {value:14,.0f} policy-steps/s{times}")
-    print(f"memory, EXP3.S in the bandit world: {memory(bandit, given):.2f} MiB for every 1,000 runs")
+        slower = {"times_slower_than_ours": round(own / value, 1)} if label in peers else {}
+        print(json.dumps({"figure": label, "policy_steps_per_second": round(value), **slower}), flush=True)
+    figure = {"figure": "memory, EXP3.S, bandit", "mib_per_1000_runs": round(memory(bandit, given), 2)}
+    print(json.dumps(figure), flush=True)
 
 
 def memory(world, policy):
