@@ -31,7 +31,7 @@ lint: $(READY)  ## ruff, pyright strict, import-linter
 	$(BIN)/lint-imports
 
 bench: $(READY)  ## run the benchmarks: one line of JSON for each figure
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchdata==0.11.0
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchdata==0.11.0
 	@for work in core training policies "estimators speed" "planner speed" "sim speed"; do \
 		set -- $$work; $(BIN)/python benchmarks/bench_$$1.py $$2 || exit 1; done
 
