@@ -267,6 +267,57 @@ def tuned(arguments):
         )
 
 
+def overall(arguments):
+    """Gaps closed over all worlds of a study; intervals by resampling paired runs, worlds taken as given."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from apportion.component import decode
+
+    folder = Path(arguments.study)
+    rows = json.loads((folder / "study.json").read_text())["rows"]
+    best = {row["world"]: row["mean"] for row in rows if row["policy"] == "oracle"}
+    finals = {}
+    for line in (folder / "jobs.jsonl").read_text().splitlines():
+        job = json.loads(line)
+        if "final" in job["result"]:
+            world, policy = job["key"].split("|")[:2]
+            finals.setdefault(world, {})[policy] = decode(job["result"]["final"])
+    names = list(dict.fromkeys(row["policy"] for row in rows if row["policy"] in next(iter(finals.values()))))
+    scores = {world: np.stack([own[name] for name in names]) for world, own in finals.items()}
+    base = names.index("uniform")
+    # Where less than 0.002 is to be gained a ratio means nothing.
+    open_ = [world for world, values in scores.items() if best[world] - values[base].mean() > 0.002]
+    rng = np.random.default_rng(0)
+
+    def gaps(resampled):
+        gains, rooms = [], []
+        for world in open_:
+            values = scores[world]
+            runs = rng.integers(0, values.shape[1], values.shape[1]) if resampled else slice(None)
+            means = values[:, runs].mean(axis=1)
+            gains.append(means - means[base])
+            rooms.append(best[world] - means[base])
+        gains, rooms = np.array(gains), np.array(rooms)
+        return np.stack([gains.sum(axis=0) / rooms.sum(), (gains / rooms[:, None]).mean(axis=0)])
+
+    found, draws = gaps(False), np.array([gaps(True) for _ in range(2000)])
+    relative = {world: values.mean(axis=1) / abs(values[base].mean()) for world, values in scores.items()}
+    first = names.index(arguments.first)
+    print(f"{len(open_)} worlds with something to gain")
+    for index, name in enumerate(names):
+        worst = min(relative, key=lambda world: relative[world][index] - relative[world][base])
+        line = {"policy": name, "worst_world": worst}
+        line["worst_relative"] = round(relative[worst][index] - relative[worst][base], 4)
+        for kind, label in enumerate(("ratio_of_sums", "mean_of_gaps")):
+            ahead = draws[:, kind, first] - draws[:, kind, index]
+            line[label] = [found[kind, index], *np.quantile(draws[:, kind, index], (0.025, 0.975))]
+            lead = found[kind, first] - found[kind, index]
+            line[f"{arguments.first}_ahead_{label}"] = [lead, *np.quantile(ahead, (0.025, 0.975))]
+        print(json.dumps(line, default=float))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -281,6 +332,9 @@ def main():
     command = commands.add_parser("check")
     command.add_argument("study", help="folder of `apportion simulate --out`")
     command.add_argument("--z", type=float, default=5.0)
+    command = commands.add_parser("overall")
+    command.add_argument("study", help="folder of `apportion simulate --out`")
+    command.add_argument("--first", default="counterfactual", help="whose lead over each policy is given")
     command = commands.add_parser("tuned")
     command.add_argument("--worlds", default="speeds,useless,transfer,forgetting,change,few_steps,plateau,fitted")
     command.add_argument("--runs", type=int, default=30)
@@ -291,7 +345,7 @@ def main():
     if arguments.command == "peer":
         print(json.dumps({"smpybandits": peer_smpybandits, "coba": peer_coba}[arguments.peer](arguments.job)))
     else:
-        jobs = {"speed": speed, "regret": regret, "table": table, "check": check, "tuned": tuned}
+        jobs = {"speed": speed, "regret": regret, "table": table, "check": check, "overall": overall, "tuned": tuned}
         return jobs[arguments.command](arguments)
     return 0
 

@@ -76,9 +76,7 @@ class Stream:
 
     def take(self) -> tuple[Any, tuple[int, int]]:
         """The next batch and its position; starts a new pass where the last one ended."""
-        if self._next is _NONE and self._iterator is not None and not self.look_ahead:
-            self._next = next(self._iterator, _NONE)
-        elif self._next is _NONE:
+        if self._next is _NONE:
             self._fetch()
         if self._next is _NONE:
             self._new_pass()

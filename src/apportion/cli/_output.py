@@ -13,6 +13,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..errors import ApportionError
@@ -58,6 +59,18 @@ def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: 
 
 def _is_number(text: str) -> bool:
     return not text or text.strip("~≈±+-%.,0123456789e ") in ("", "nan", "inf", "k", "M")
+
+
+def progress_bar(text: str = "{task.description}") -> Progress:
+    """A bar that counts jobs and says how long the rest takes; nothing where no terminal shows it."""
+    return Progress(
+        TextColumn(text),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
+    )
 
 
 @contextmanager

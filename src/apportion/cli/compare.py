@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ._output import console, errors, make_table, one_sentence, print_json
+from ._output import console, make_table, one_sentence, print_json, progress_bar
 from .simulate import all_policies, split_list
 
 if TYPE_CHECKING:
@@ -88,15 +87,7 @@ def demo(
 def _study(config: Config, policies: list[str], seeds: range, out: Path, **options: Any) -> TrainingStudy:
     from ..study.training import study_training
 
-    with Progress(
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-        console=errors,
-        disable=not errors.is_terminal,
-    ) as bar:
+    with progress_bar("training {task.description}") as bar:
         shown = bar.add_task("", total=len(policies) * len(seeds))
         return study_training(
             config,

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .._files import write_file
 from ..errors import MissingExtraError
 from ..policies import policies
-from ._output import console, errors, json_bytes, make_table, one_sentence, print_json
+from ._output import console, errors, json_bytes, make_table, one_sentence, print_json, progress_bar
 
 if TYPE_CHECKING:
     from ..study.worlds import WorldStudy
@@ -48,14 +47,7 @@ def simulate(
         specs = all_policies() if policy_list == "all" else split_list(policy_list)
         if tuned:
             specs = with_tuned(specs, tuned)
-        with Progress(
-            TextColumn("simulating"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=errors,
-            disable=not errors.is_terminal,
-        ) as bar:
+        with progress_bar("simulating") as bar:
             shown = bar.add_task("jobs", total=None)
             study = study_worlds(
                 split_list(worlds),

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ._output import console, errors, make_table, one_sentence, print_json
+from ._output import console, make_table, one_sentence, print_json, progress_bar
 from .simulate import split_list
 from .train import parsed_settings
 
@@ -147,14 +146,7 @@ def _run(
     from ..study.real_page import row_data, write_real_study
     from ..study.real_tables import real_rows
 
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors,
-        disable=not errors.is_terminal,
-    ) as bar:
+    with progress_bar() as bar:
         shown = bar.add_task("training", total=None)
         results = run_real_study(
             plan,

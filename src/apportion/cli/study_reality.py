@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .._files import write_file
-from ._output import console, errors, json_bytes, make_table, one_sentence, print_json
+from ._output import console, json_bytes, make_table, one_sentence, print_json, progress_bar
 from .simulate import split_list
 
 if TYPE_CHECKING:
@@ -45,14 +44,7 @@ def reality(
     with one_sentence():
         given = {"training.evaluation_size": 32} if config == "digits" else {}
         overrides = given | parsed_settings(setting, budget=budget, data_dir=data_dir)
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=errors,
-            disable=not errors.is_terminal,
-        ) as bar:
+        with progress_bar() as bar:
             shown = bar.add_task("exploring", total=None)
             study = study_reality(
                 configuration(config, overrides),

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ._output import console, errors, make_table, one_sentence, print_json
+from ._output import console, make_table, one_sentence, print_json, progress_bar
 from .simulate import split_list
 
 if TYPE_CHECKING:
@@ -44,14 +43,7 @@ def synthetic(
     from ..study.synthetic import QUICK, run_synthetic_study, write_study
 
     with one_sentence():
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=errors,
-            disable=not errors.is_terminal,
-        ) as bar:
+        with progress_bar() as bar:
             shown = bar.add_task("tuning", total=None)
             study = run_synthetic_study(
                 split_list(worlds) or (QUICK.worlds if quick else ("all",)),

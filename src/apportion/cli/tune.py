@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ._output import console, errors, make_table, one_sentence, print_json
+from ._output import console, make_table, one_sentence, print_json, progress_bar
 from .simulate import all_policies, split_list
 
 if TYPE_CHECKING:
@@ -49,14 +48,7 @@ def tune(
             parsed[name.strip()] = Range.parse(rest)
         chosen = split_list(worlds) or list(WORLDS)
         signature = {"worlds": expand(chosen, "public"), "trials": trials, "runs": runs, "seed": seed}
-        with Progress(
-            TextColumn("tuning"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=errors,
-            disable=not errors.is_terminal,
-        ) as bar:
+        with progress_bar("tuning") as bar:
             shown = bar.add_task("policies", total=len(names))
             found = tune_policies(
                 names,
