@@ -100,7 +100,7 @@ class RealPlan:
         changed: dict[str, Any] = {"budget.amount": amount}
         if config.make_settings().evaluate_every is not None:
             changed["training.evaluate_every"] = part * float(config.make_settings().evaluate_every or 0.0)
-        return make_config(config.model_dump(mode="json", exclude_none=True), changed)
+        return make_config(_spec(config), changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +215,7 @@ def _run_jobs_of(
         places: list[Path] = []
         for seed in plan.seeds:
             for label, (policy, part) in wanted.items():
-                config = plan.configured(setting, policy, seed, part).model_dump(mode="json", exclude_none=True)
+                config = _spec(plan.configured(setting, policy, seed, part))
                 place = out / "runs" / _folder(setting.name) / _folder(f"{label}-{seed}")
                 key = f"run|{setting.name}|{label}|{seed}"
                 jobs.append(Job(key, {"config": config, "place": str(place)}))
@@ -235,9 +235,9 @@ def _search_round(
     jobs: list[Job] = []
     for shares, seed in wanted:
         policy = {"name": "mixture", "shares": list(shares)}
-        config = plan.configured(setting, policy, seed).model_dump(mode="json", exclude_none=True)
-        config["training"]["charge_evaluations"] = False
-        config["training"]["evaluate_every"] = config["budget"]["amount"]  # only the end is looked at
+        config = plan.configured(setting, policy, seed)
+        only_end = {"training.charge_evaluations": False, "training.evaluate_every": config.budget.amount}
+        config = _spec(make_config(_spec(config), only_end))
         jobs.append(Job(f"search|{setting.name}|{shares}|{seed}", {"config": config}))
     found = do(jobs, f"search, {setting.name}")
     return [objective_of(found[job.key]["scores"], found[job.key]["priorities"], worst=setting.worst) for job in jobs]
@@ -254,8 +254,7 @@ def _singles(
             shares = [float(place == index) for place in range(len(tasks))]
             for kind, part in (("share", 1.0 / len(tasks)), ("full", 1.0)):
                 config = plan.configured(setting, {"name": "mixture", "shares": shares}, seed, part)
-                spec = config.model_dump(mode="json", exclude_none=True)
-                spec["training"]["evaluate_every"] = spec["budget"]["amount"]
+                spec = _spec(make_config(_spec(config), {"training.evaluate_every": config.budget.amount}))
                 jobs[task, kind, seed] = Job(f"single|{kind}|{task}|{seed}", {"config": spec})
     found = do(list(jobs.values()), "single tasks") if jobs else {}
     scores: dict[tuple[str, str], tuple[float, ...]] = {}
@@ -276,6 +275,11 @@ def objective_of(scores: Mapping[str, float | None], priorities: Mapping[str, fl
     values = np.array([np.nan if scores[name] is None else scores[name] for name in counted], dtype=np.float64)
     weights = np.array(list(counted.values()))
     return float(values.min()) if worst else float((values * weights).sum() / weights.sum())
+
+
+def _spec(config: Config) -> dict[str, Any]:
+    """A configuration as plain data without defaults, so that a study still resumes when another key is invented."""
+    return config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
 
 @lru_cache(maxsize=2)

@@ -35,7 +35,7 @@ def digits_plan(*, quick: bool = False) -> RealPlan:
         "taskset": {"name": "digits"},
         "training": {"threads": 1, "evaluation_size": 32},
     }
-    large = {"budget.amount": 1600.0, "training.evaluation_size": 64}
+    large = {"budget.amount": 1200.0, "training.evaluation_size": 64}
     costs = {
         "taskset.batch_sizes": {"rotated": 64, "noisy": 64, "angle": 64},
         "budget.unit": "examples",
@@ -55,7 +55,7 @@ def digits_plan(*, quick: bool = False) -> RealPlan:
             overrides={"taskset.decoys": True},
             parts=(0.7,),
         ),
-        RealSetting(name="small", words="Equal priorities, 100 batches.", overrides={"budget.amount": 100.0}),
+        RealSetting(name="small", words="Equal priorities, 200 batches.", overrides={"budget.amount": 200.0}),
         RealSetting(
             name="costs",
             words="Equal priorities, a budget of 9,600 examples; a batch of `rotated`, `noisy` or `angle` has 64 of "
@@ -75,7 +75,7 @@ def digits_plan(*, quick: bool = False) -> RealPlan:
             overrides={"priorities": _target("rotated", names)},
             parts=(0.7,),
         ),
-        RealSetting(name="large", words="Equal priorities, 1,600 batches.", overrides=large),
+        RealSetting(name="large", words="Equal priorities, 1,200 batches.", overrides=large),
     )
     plan = RealPlan(name="digits", config=config, settings=settings, policies=POLICIES, single_seeds=3)
     return _quick(plan, "equal", "target few", "decoys", "worst") if quick else plan
