@@ -59,6 +59,24 @@ def test_sampling_enumerates_every_combination_of_changes(n_tasks, ties):
     np.testing.assert_allclose(policy.probabilities(Context.start(n_tasks))[0], wins, atol=1e-13)
 
 
+def test_sampling_is_exact_with_a_hundred_tasks():
+    n_tasks = 100
+    events = [(task % 90, round(change, 1)) for task, change in history(4, n_tasks, 900, ties=False)]
+    policy = fed(TSCLSampling(exploration=0.0), events, n_tasks)
+    windows = [[abs(change) for task, change in events if task == a][-10:] or [1.0] for a in range(n_tasks)]
+    points, weights = np.polynomial.legendre.leggauss(n_tasks // 2)
+    wins = np.zeros(n_tasks)
+    for value in {change for window in windows for change in window}:
+        below = np.array([np.mean(np.array(window) < value) for window in windows])
+        equal = np.array([np.mean(np.array(window) == value) for window in windows])
+        for point, weight in zip(points / 2 + 0.5, weights / 2, strict=True):
+            chances = below + point * equal
+            for a in np.flatnonzero(equal):
+                wins[a] += weight * equal[a] * np.prod(np.delete(chances, a))
+    np.testing.assert_allclose(wins.sum(), 1.0, atol=1e-12)
+    np.testing.assert_allclose(policy.probabilities(Context.start(n_tasks))[0], wins, atol=1e-13)
+
+
 def test_sampling_leaves_out_who_may_not_be_drawn():
     events = history(9, 4, 30, ties=True)
     policy = fed(TSCLSampling(exploration=0.0), events, 4)
