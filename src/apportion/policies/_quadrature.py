@@ -1,17 +1,19 @@
 """How likely each of several independent variables is the largest, by quadrature and without sampling."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from math import ceil, sqrt
 
 import numpy as np
 from scipy.special import betaln, ndtr
 
-from ..records import Bools, Floats
+from ..records import Bools, Floats, Ints
 from ._choice import normalised
 
 CELLS = 1 << 17
 """Numbers per array at most, so that many runs at once stay in the cache instead of filling memory."""
+FEWEST = 32
+"""Nodes for normal variables come in multiples of this."""
 REACH = 6.5
 """Standard deviations at which a normal variable is taken to end; beyond lie 4e-11."""
 TAIL = 14.0
@@ -42,25 +44,31 @@ def normal_argmax(mean: Floats, deviation: Floats, mask: Bools | None, n_nodes: 
     """P(X_i is the largest) for independent X_i ~ N(mean_i, deviation_i^2), shape (n_runs, n_tasks).
 
     Integrates f_i times the product of all other F_j by the midpoint rule, which converges exponentially for functions
-    as smooth as these: with `normal_nodes` the error was below 1e-6 in all of 8,000 cases of 2 to 20 variables.
+    as smooth as these: with `normal_nodes` the error was below 1e-6 in all of 8,000 cases of 2 to 20 variables. A run
+    whose deviations are closer together takes fewer nodes, with steps no wider than its smallest deviation.
 
     Args:
         mean: shape (n_runs, n_tasks).
         deviation: above 0, shape (n_runs, n_tasks).
         mask: who takes part, shape (n_runs, n_tasks), or None for all.
-        n_nodes: of the quadrature.
+        n_nodes: of the quadrature, at most.
     """
     n_runs, n_tasks = mean.shape
-    low, high = mean - REACH * deviation, mean + REACH * deviation
+    low, high, least = mean - REACH * deviation, mean + REACH * deviation, deviation
     if mask is not None:
         low, high = np.where(mask, low, -np.inf), np.where(mask, high, -np.inf)
+        least = np.where(mask, deviation, np.inf)
     low = np.maximum.reduce(low, axis=1, keepdims=True)  # the largest of all is never below it
-    step = (np.maximum.reduce(high, axis=1, keepdims=True) - low) / n_nodes
-    first, step = (low - mean) / deviation, step / deviation
-    places = _places(n_nodes)
+    span = np.maximum.reduce(high, axis=1, keepdims=True) - low
+    steps = span / np.minimum.reduce(least, axis=1, keepdims=True) + 16.0
+    # A handful of sizes, so that runs of one size are done together.
+    nodes = np.minimum(FEWEST * np.ceil(steps[:, 0] / FEWEST), n_nodes).astype(np.int64)
+    first = (low - mean) / deviation
 
-    def some(rows: slice) -> Floats:
-        z = step[rows, :, None] * places
+    def some(rows: Ints, count: int) -> Floats:
+        step = span[rows] / count
+        places = _places(count)
+        z = (step / deviation[rows])[:, :, None] * places
         z += first[rows, :, None]
         np.minimum(z, 37.0, out=z)  # beyond, F is 1 and f is 0 already, and squares might overflow
         if mask is not None:
@@ -72,9 +80,14 @@ def normal_argmax(mean: Floats, deviation: Floats, mask: Bools | None, n_nodes: 
         density /= below
         if mask is not None:
             density[~mask[rows]], below[~mask[rows]] = 0.0, 1.0
-        return (density @ np.multiply.reduce(below, axis=1)[:, :, None])[:, :, 0]
+        return step * (density @ np.multiply.reduce(below, axis=1)[:, :, None])[:, :, 0]
 
-    return normalised(in_chunks(some, n_runs, n_tasks * n_nodes) / deviation)
+    found = np.empty((n_runs, n_tasks))
+    for count in sorted(set(nodes.tolist())):
+        rows = np.flatnonzero(nodes == count)
+        part = partial(some, count=count)
+        found[rows] = in_chunks(lambda at, rows=rows, part=part: part(rows[at]), len(rows), n_tasks * count)
+    return normalised(found / deviation)
 
 
 def beta_nodes(least: float, most: float) -> int:

@@ -29,7 +29,8 @@ def fit_scaling_law(counts: Floats, losses: Floats, smallest_e: float) -> Floats
     Returns:
         (a, e, alpha) of every curve, shape (n_curves, 3).
     """
-    log_n = np.broadcast_to(np.log(counts), losses.shape)
+    own = np.atleast_2d(np.log(counts))
+    log_n = np.broadcast_to(own, losses.shape)
     log_l = np.log(losses)
     low = np.array([-20.0, smallest_e, 0.0])
     high = np.array([LARGEST_A, np.inf, LARGEST_ALPHA])
@@ -38,7 +39,7 @@ def fit_scaling_law(counts: Floats, losses: Floats, smallest_e: float) -> Floats
     value = np.empty((len(losses), len(grid)))
     some = slice(None, None, max(losses.shape[1] // RANKED, 1))  # a fraction of the points is enough to rank the grid
     for index, point in enumerate(grid):
-        value[:, index] = objective(np.broadcast_to(point, (len(losses), 3)), log_n[:, some], log_l[:, some])
+        value[:, index] = objective(point[None], own[:, some], log_l[:, some])
     best = np.argsort(value, axis=1, kind="stable")[:, :STARTS]
     n_curves = len(losses)
     theta = grid[best].reshape(-1, 3)
@@ -70,8 +71,9 @@ def _descend(theta: Floats, log_n: Floats, log_l: Floats, low: Floats, high: Flo
         gap, part = _residual(theta, log_n, log_l)
         weight = DELTA / np.maximum(np.abs(gap), DELTA)
         slopes = np.stack((part, 1.0 - part, -part * log_n), axis=2)
-        square = np.einsum("ct,cti,ctj->cij", weight, slopes, slopes)
-        pull = np.einsum("ct,cti,ct->ci", weight, slopes, gap)
+        weighted = (weight[:, :, None] * slopes).transpose(0, 2, 1)
+        square = weighted @ slopes
+        pull = (weighted @ gap[:, :, None])[:, :, 0]
         # A parameter at its bound that is pulled outwards stays there, and the others move as if it were fixed.
         held = ((theta <= low) & (pull < 0.0)) | ((theta >= high) & (pull > 0.0))
         free = ~held

@@ -61,7 +61,7 @@ class Pdts(Policy):
         "after its released code: thu-rllab/PDTS RL/DR (Gaussian process in place of its neural process); the paper, "
         "Qu et al. 2025, could not be checked"
     )
-    complexity = "O(K^3 + 260 K), about 0.2 ms at K = 9"
+    complexity = "O(K^3 + 260 K) at most, about 0.2 ms at K = 9"
     derived = frozenset({"tasks_", "distance_", "kernel_"})
 
     length: float = 0.3

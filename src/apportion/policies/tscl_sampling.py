@@ -158,4 +158,5 @@ def _largest(changes: Floats, held: Ints) -> Floats:
         inner = (weights * terms.prod(axis=1, keepdims=True) / terms).sum(axis=2)
         chance[inside] = others[:, None] * inner * equal[inside]
     index = runs[pieces] * n_tasks + task[pieces]
-    return normalised(np.bincount(index, weights=chance, minlength=n_runs * n_tasks).reshape(n_runs, n_tasks))
+    wins: Floats = np.bincount(index, weights=chance, minlength=n_runs * n_tasks).astype(np.float64)
+    return normalised(wins.reshape(n_runs, n_tasks))
