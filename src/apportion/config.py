@@ -21,6 +21,7 @@ from .budget import Budget, Unit
 from .constraints import Constraints
 from .drawing import Execution
 from .loader import WhenExhausted
+from .records import ObjectiveName
 from .training.settings import Settings
 
 TASKSETS: Mapping[str, str] = {
@@ -100,6 +101,12 @@ class Config(BaseModel):
     )
     priorities: dict[str, float] = Field(
         default_factory=dict, description="importance of tasks in the objective, by name; 0 marks an auxiliary task"
+    )
+    objective: ObjectiveName = Field(
+        default="mean",
+        description="what is to become large: `mean`, the priority-weighted mean of the scores, or `worst`, the lowest "
+        "score of the tasks with a priority; `planner` and rewards by `worth` (so `counterfactual`) or `held_out_gain` "
+        "are told, other policies decide as ever",
     )
     trackers: list[str] | None = Field(
         default=None,

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 from ._files import write_file
 from ._version import __version__
 from .budget import Budget
+from .component import Component
 from .config import Config
+from .forecast import MeanScore, WorstScore
 from .policies import Policy, policies
+from .records import ObjectiveName
 from .run import RunDirectory
 from .signals import signals
 
 if TYPE_CHECKING:
     from .integrations import TrackerCallback
     from .training import Callback, Taskset, Trainer, TrainResult
+
+
+C = TypeVar("C", bound=Component)
 
 
 def launch(
@@ -87,7 +94,7 @@ def make_trainer(
     """The trainer that a configuration describes; without a run directory it writes no file."""
     from .training import Trainer
 
-    policy = policies.make(config.policy)
+    policy = aimed(policies.make(config.policy), config.objective)
     budget = config.make_budget()
     return Trainer(
         config.make_taskset() if taskset is None else taskset,
@@ -100,6 +107,7 @@ def make_trainer(
         execution=config.execution,
         settings=config.make_settings(),
         run=run,
+        objective=config.objective,
         checkpoint_every=(config.checkpoint_every or _checkpoint_interval(budget)) if run is not None else None,
         callbacks=callbacks,
     )
@@ -118,10 +126,32 @@ def _checkpoint_interval(budget: Budget) -> int:
     return max(int(budget.amount / 10), 1) if budget.unit == "steps" else 100
 
 
+def aimed(component: C, objective: ObjectiveName) -> C:
+    """A policy or signal that goes for an objective, as far as it, or one inside it, has a parameter for that.
+
+    >>> from apportion.policies import Planner
+    >>> aimed(Planner(), "worst").objective
+    WorstScore(softness=0.02)
+    """
+    changed: dict[str, Any] = {}
+    for item in fields(cast("Any", component)) if objective != "mean" else ():
+        value = getattr(component, item.name)
+        if isinstance(value, Component):
+            changed[item.name] = aimed(value, objective)
+        elif isinstance(value, (list, tuple)):
+            inner = [
+                aimed(one, objective) if isinstance(one, Component) else one for one in cast("Sequence[Any]", value)
+            ]
+            changed[item.name] = inner if isinstance(value, list) else tuple(inner)
+        elif item.name == "objective" and value in ("mean", MeanScore()):
+            changed[item.name] = WorstScore() if value == MeanScore() else objective
+    return replace(cast("Any", component), **changed)
+
+
 def signal_of(config: Config, policy: Policy) -> Any:
-    """The signal of the configuration, or the usual one of a policy that needs rewards."""
+    """The signal of the configuration, or the usual one of a policy that needs rewards, told the objective."""
     if config.signal is not None:
-        return signals.make(config.signal)
+        return aimed(signals.make(config.signal), config.objective)
     if "reward" not in policy.requires:
         return None
     if not policy.usual_signal:
@@ -129,7 +159,7 @@ def signal_of(config: Config, policy: Policy) -> Any:
             f"policy {policy.name!r} learns from rewards and has no usual signal: name one with `--signal`, see "
             f"`apportion list signals`."
         )
-    return signals.make(policy.usual_signal)
+    return aimed(signals.make(policy.usual_signal), config.objective)
 
 
 def summarise(config: Config, trainer: Trainer, result: TrainResult) -> dict[str, Any]:

@@ -17,6 +17,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 Estimand = Literal["per_step", "run"]
+ObjectiveName = Literal["mean", "worst"]
+OBJECTIVES: tuple[ObjectiveName, ...] = ("mean", "worst")
+"""What a run is to make large: the priority-weighted mean of the scores, or the lowest of those with a priority."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ def compare(
     seeds: int = typer.Option(5, min=1, help="Runs of each policy; all get the same seeds."),
     first_seed: int = typer.Option(0, min=0, help="The first seed."),
     budget: float | None = typer.Option(None, help="How much to spend in each run, in the unit of the budget."),
+    objective: str = typer.Option("", help="What is to become large: `mean` of the scores, or the `worst` of them."),
     data_dir: Path | None = typer.Option(None, help="Folder with the data of the taskset."),
     setting: list[str] = typer.Option([], "--set", help="Any key of a configuration, as KEY=VALUE; may be repeated."),
     engine: str = typer.Option("local", help="`local`, or `ray` for a cluster."),
@@ -41,7 +42,7 @@ def compare(
     from .train import configuration, parsed_settings
 
     with one_sentence():
-        overrides = parsed_settings(setting, budget=budget, data_dir=data_dir)
+        overrides = parsed_settings(setting, budget=budget, objective=objective, data_dir=data_dir)
         study = _study(
             configuration(config, overrides),
             ["uniform", *all_policies()] if policy_list == "all" else split_list(policy_list),

@@ -26,6 +26,7 @@ def train(
     seed: int | None = typer.Option(None, help="Seed of everything that is random."),
     budget: float | None = typer.Option(None, help="How much to spend, in the unit of the budget."),
     unit: str = typer.Option("", help="Unit of the budget: steps, examples, tokens or seconds."),
+    objective: str = typer.Option("", help="What is to become large: `mean` of the scores, or the `worst` of them."),
     data_dir: Path | None = typer.Option(None, help="Folder with the data of the taskset."),
     setting: list[str] = typer.Option([], "--set", help="Any key of a configuration, as KEY=VALUE; may be repeated."),
     out: Path | None = typer.Option(None, "--out", "-o", help="Directory of the run; left out, a name under runs/."),
@@ -36,7 +37,14 @@ def train(
     """Train one model on many tasks under one budget, and log every decision."""
     with one_sentence():
         overrides = parsed_settings(
-            setting, policy=policy, signal=signal, seed=seed, budget=budget, unit=unit, data_dir=data_dir
+            setting,
+            policy=policy,
+            signal=signal,
+            seed=seed,
+            budget=budget,
+            unit=unit,
+            objective=objective,
+            data_dir=data_dir,
         )
         if migrate and not resume:
             raise ValueError("`--migrate` changes a run that is resumed: add `--resume`.")
@@ -138,6 +146,7 @@ def parsed_settings(
     seed: int | None = None,
     budget: float | None = None,
     unit: str = "",
+    objective: str = "",
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Options of a command as values of a configuration, by dotted key.
@@ -151,6 +160,7 @@ def parsed_settings(
         "seed": seed,
         "budget.amount": budget,
         "budget.unit": unit or None,
+        "objective": objective or None,
         "taskset.data_dir": None if data_dir is None else str(data_dir),
     }
     return {key: value for key, value in given.items() if value is not None} | dict(_parsed(text) for text in settings)

@@ -123,9 +123,7 @@ class TrackerCallback(Callback):
         self._send_decisions(trainer)
         values = {f"score/{name}": score for name, score in result.scores.items()}
         values |= {f"held_out_loss/{name}": item.loss for name, item in result.tasks.items()}
-        counted = [task for task in trainer.taskset.tasks if task.priority > 0]
-        total = sum(task.priority for task in counted)
-        values["objective"] = sum(task.priority * result.scores[task.name] for task in counted) / total
+        values["objective"] = result.objective(trainer.taskset.tasks, trainer.objective)
         self._send(values, result.step)
 
     def finished(self, trainer: Trainer, result: TrainResult) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..records import Floats
+from ..records import Bools, Floats
 
 SCALES: Floats = np.geomspace(1.5, 6000.0, 14)
 """Decisions over which a task may learn; the mixture weighs them by their evidence."""
@@ -10,6 +10,8 @@ START, START_SD = 0.1, 0.15
 """Prior of the level before any decision."""
 RISE, RISE_SD = 0.8, 0.3
 """Prior of how far the level rises in the end."""
+SOFTNESS = 0.05
+"""Levels that are less than about this apart count as equally low: what noise leaves between running means."""
 
 
 def rises(n: Floats) -> Floats:
@@ -69,3 +71,15 @@ def effects(matrix: Floats, vector: Floats, variance: Floats, own: float, spread
     theta = np.add.reduce(covariance * right[:, :, None, :], axis=3)[:, :, :-1]
     spreads = np.einsum("riaa->ria", covariance)[:, :, :-1]
     return np.where(diagonal, 0.0, theta), np.where(diagonal, 0.0, spreads)
+
+
+def lowest(levels: Floats, counted: Bools) -> tuple[Floats, Floats]:
+    """The lowest level of the tasks that count, smoothed, (n_runs,), and its derivative by each, (n_runs, n_tasks).
+
+    -s log mean exp(-level / s) with s = `SOFTNESS`; the derivatives sum to 1.
+    """
+    seen = np.where(counted, levels, np.inf)
+    low = np.minimum.reduce(seen, axis=1, keepdims=True)
+    weight = np.exp(-np.minimum((seen - low) / SOFTNESS, 700.0)) * counted
+    total = np.add.reduce(weight, axis=1, keepdims=True)
+    return (low - SOFTNESS * np.log(total / counted.sum()))[:, 0], weight / total

@@ -7,7 +7,7 @@ from typing import Literal, Self
 import numpy as np
 
 from .._check import check_choice, check_number
-from ..records import Evaluation, Floats, Ints, Task, priorities
+from ..records import OBJECTIVES, Evaluation, Floats, Ints, ObjectiveName, Task, priorities
 from ._base import Signal
 
 
@@ -19,6 +19,8 @@ class HeldOutGain(Signal):
     their priorities' sum. With `by="decisions"` each of n decisions gets gain / n; with `by="cost"`
     gain * cost / sum of costs. All decisions between two evaluations then earn the same, so which task earned it only
     shows over many evaluations with differing counts.
+
+    With `objective="worst"` the gain is that of the lowest score among the tasks with a priority instead.
 
     With `ridge` the signal finds that out itself: over the evaluations so far, weighted decay^age, it regresses gains
     on how much each task got (x_i decisions, or cost), and a decision for task i earns b_i (per unit of cost), with b
@@ -35,6 +37,7 @@ class HeldOutGain(Signal):
         by: what the gain is spread by, `decisions` or `cost`.
         ridge: strength of the pull towards the average, at least 1e-6; None spreads the gain without regression.
         decay: weight of an evaluation relative to the one after it, in (0, 1]; for `ridge` only.
+        objective: what is to gain, `mean` or `worst`.
 
     Raises:
         ValueError: a parameter is outside its range.
@@ -62,6 +65,7 @@ class HeldOutGain(Signal):
     by: Literal["decisions", "cost"] = "decisions"
     ridge: float | None = None
     decay: float = 0.9
+    objective: ObjectiveName = "mean"
 
     def __post_init__(self) -> None:
         check_choice("of", self.of, ("score", "loss"))
@@ -69,6 +73,7 @@ class HeldOutGain(Signal):
         if self.ridge is not None:
             check_number("ridge", self.ridge, low=1e-6)
         check_number("decay", self.decay, low=0.0, high=1.0, low_open=True)
+        check_choice("objective", self.objective, OBJECTIVES)
 
     @property
     def requires(self) -> frozenset[str]:
@@ -96,10 +101,14 @@ class HeldOutGain(Signal):
         both = np.isfinite(values) & np.isfinite(self.last_)
         priority = np.where(both, self.priority_, 0.0)
         total = priority.sum(axis=1)
-        change = np.where(both, values, 0.0) - np.where(both, self.last_, 0.0)
         # Auxiliary tasks alone tell nothing about the objective.
         known = total > 0
-        gain = (priority * change).sum(axis=1) / np.where(known, total, 1.0)
+        if self.objective == "mean":
+            change = np.where(both, values, 0.0) - np.where(both, self.last_, 0.0)
+            gain = (priority * change).sum(axis=1) / np.where(known, total, 1.0)
+        else:
+            now, before = (np.where(priority > 0, level, np.inf).min(axis=1) for level in (values, self.last_))
+            gain = np.where(known, now, 0.0) - np.where(known, before, 0.0)
         self.last_ = np.where(np.isfinite(values), values, self.last_)
         amount = np.ones(chosen.shape) if self.by == "decisions" else costs
         whole = amount.sum(axis=1)
@@ -131,7 +140,8 @@ class HeldOutGain(Signal):
 
     @classmethod
     def examples(cls) -> Iterator[Self]:
-        """Spread by decisions, spread by cost, and regressed."""
+        """Spread by decisions, spread by cost, regressed, and of the worst task."""
         yield cls()
         yield cls(of="loss", by="cost")
         yield cls(ridge=0.1)
+        yield cls(objective="worst")

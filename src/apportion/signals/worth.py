@@ -6,11 +6,11 @@ from typing import Self
 
 import numpy as np
 
-from .._check import check_integer, check_number
+from .._check import check_choice, check_integer, check_number
 from ..component import put_rows
-from ..records import Bools, Floats, Ints, Task, priorities
+from ..records import OBJECTIVES, Bools, Floats, Ints, ObjectiveName, Task, priorities
 from ._base import Signal
-from ._worth import SCALES, curve_slope, effects, rises
+from ._worth import SCALES, curve_slope, effects, lowest, rises
 
 RECENT = 0.15  # weight of the newest level in a running mean
 WINDOW = 3  # first batches of a task, whose mean is where it began
@@ -36,6 +36,9 @@ class Worth(Signal):
       DOI 10.2307/1269730; its text could not be checked); `optimism` standard errors are added, so that uncertain tasks
       get tried, and one for auxiliary tasks, which can only earn in this way.
 
+    With `objective="worst"` the priority of a task is what the lowest level, smoothed, would gain if its level rose, so
+    that it is near 0 for all but the tasks furthest behind. Whoever has wrong labels looks further behind than it is.
+
     The reward is priority * own gain + effects, in units of the objective per decision, with mean priority 1. While the
     mean level is more than `guard` to twice `guard` standard errors below its best, the reward moves to the mean of all
     tasks: a policy that did harm goes back to uniform, and stays the nearer to it the more of its decisions were made
@@ -57,6 +60,7 @@ class Worth(Signal):
         optimism: not negative.
         guard: standard errors, above 0.
         sticky: not negative.
+        objective: what is to gain, `mean` (weighted by priority) or `worst` (the lowest of the tasks with a priority).
 
     Raises:
         ValueError: a parameter is out of its range.
@@ -88,6 +92,7 @@ class Worth(Signal):
     optimism: float = 0.6
     guard: float = 2.0
     sticky: float = 3.0
+    objective: ObjectiveName = "mean"
 
     def __post_init__(self) -> None:
         for name in ("keep", "memory"):
@@ -97,13 +102,15 @@ class Worth(Signal):
         for name in ("upkeep", "patience", "doubt", "optimism", "sticky"):
             check_number(name, getattr(self, name), low=0.0)
         check_integer("every", self.every, low=1)
+        check_choice("objective", self.objective, OBJECTIVES)
 
     @classmethod
     def examples(cls) -> Iterator[Self]:
-        """The default, without effects on others, and a bold one."""
+        """The default, without effects on others, a bold one, and one for the worst task."""
         yield cls()
         yield cls(others=False, upkeep=0.0)
         yield cls(every=1, doubt=0.0, optimism=1.0, spread=1.0, keep=1.0, memory=1.0)
+        yield cls(objective="worst")
 
     def reset(self, tasks: Sequence[Task], n_runs: int = 1) -> None:
         """Nothing seen yet."""
@@ -162,7 +169,7 @@ class Worth(Signal):
         slope = self._slope(at, level)
         self.told_ += 1.0
         left = np.clip(1.0 - self.level_[at], 0.0, 2.0) / (self.told_ / n_tasks + 10.0)
-        own = self.priority_[chosen] * np.maximum(slope, self.patience * left)
+        own = self._priority()[at] * np.maximum(slope, self.patience * left)
         self.own_[at] = own
         self.slope_[at] = np.maximum(slope, PROVISIONAL * left)
         if self.models_others:
@@ -208,7 +215,7 @@ class Worth(Signal):
 
     def _look_at_others(self, due: Bools) -> None:
         theta, variance = effects(self.matrix_[due], self.vector_[due], self._variance()[due], OWN_SD, self.spread_)
-        weight = (self.priority_ * self.slope_[due])[:, :, None]
+        weight = (self._priority()[due] * self.slope_[due])[:, :, None]
         effect = np.add.reduce(weight * theta, axis=1)
         error = np.sqrt(np.add.reduce(weight * weight * variance, axis=1))
         sure = np.abs(effect) > self.doubt * error
@@ -217,10 +224,19 @@ class Worth(Signal):
         self.error_[due] = error
 
     def _harmed(self) -> Floats:
-        """0 where the mean level is near its best so far, 1 where it is clearly below, shape (n_runs,)."""
+        """0 where the objective of the levels is near its best so far, 1 where it is clearly below, (n_runs,)."""
         n_tasks = len(self.priority_)
-        mean = np.add.reduce(self.level_ * self.priority_, axis=1) / n_tasks
+        if self.objective == "mean":
+            now = np.add.reduce(self.level_ * self.priority_, axis=1) / n_tasks
+        else:
+            now = lowest(self.level_, self.priority_ > 0)[0]
         early = self.told_ < 4 * n_tasks
-        self.peak_ = np.where(early, mean, np.maximum(self.peak_, mean))
-        share = RECENT / (2.0 - RECENT) * float(np.add.reduce(self.priority_**2)) / n_tasks**2
-        return np.clip((self.peak_ - mean) / (self.guard * np.sqrt(self._variance() * share)) - 1.0, 0.0, 1.0)
+        self.peak_ = np.where(early, now, np.maximum(self.peak_, now))
+        share = RECENT / (2.0 - RECENT) * np.add.reduce(self._priority() ** 2, axis=1) / n_tasks**2
+        return np.clip((self.peak_ - now) / (self.guard * np.sqrt(self._variance() * share)) - 1.0, 0.0, 1.0)
+
+    def _priority(self) -> Floats:
+        """What the objective gains if the level of a task rises, times the number of tasks, (n_runs, n_tasks)."""
+        if self.objective == "mean":
+            return np.broadcast_to(self.priority_, self.level_.shape)
+        return lowest(self.level_, self.priority_ > 0)[1] * len(self.priority_)

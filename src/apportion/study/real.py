@@ -40,7 +40,8 @@ class RealSetting:
         name: unique in the study.
         words: what it asks.
         overrides: values of the configuration by dotted key.
-        worst: whether the lowest score of the tasks with a priority counts, in place of their weighted mean.
+        worst: whether the lowest score of the tasks with a priority counts, in place of their weighted mean; policies
+            that can be told so are.
         parts: fractions of the budget with which `candidates` run as well, to be held against uniform at all of it.
         policies: further policies for this setting alone, by label.
     """
@@ -93,7 +94,8 @@ class RealPlan:
 
     def configured(self, setting: RealSetting, policy: Any, seed: int, part: float = 1.0) -> Config:
         """The configuration of one run."""
-        config = make_config(self.config, {**setting.overrides, "policy": policy, "seed": seed})
+        goal = {"objective": "worst"} if setting.worst else {}
+        config = make_config(self.config, {**goal, **setting.overrides, "policy": policy, "seed": seed})
         if part == 1.0:
             return config
         amount = config.budget.amount * part

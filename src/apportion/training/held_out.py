@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..records import Ints, Task
+from ..records import Ints, ObjectiveName, Task
 from .examples import Batch, Examples
 from .metrics import metric
 from .model import MultitaskModel
@@ -67,9 +67,9 @@ class EvaluationResult:
         """Score of each task, NaN where undefined."""
         return {name: found.score for name, found in self.tasks.items()}
 
-    def objective(self, tasks: Sequence[Task]) -> float:
-        """Priority-weighted mean of the scores."""
-        return objective(self.scores, tasks)
+    def objective(self, tasks: Sequence[Task], kind: ObjectiveName = "mean") -> float:
+        """Priority-weighted mean of the scores, or the worst of them."""
+        return objective(self.scores, tasks, kind)
 
 
 class HeldOut:

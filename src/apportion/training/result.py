@@ -17,7 +17,7 @@ class TrainResult:
     Attributes:
         taskset: name of the workload.
         tasks: final scores by task, on the whole of its final sets.
-        objective: priority-weighted mean of the final scores; NaN if one that counts is undefined.
+        objective: priority-weighted mean of the final scores, or the worst; NaN if one that counts is undefined.
         counts: decisions for each task.
         examples: training examples of each task.
         costs: budget spent on each task.

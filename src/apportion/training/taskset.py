@@ -14,7 +14,7 @@ import numpy as np
 from torch import nn
 
 from .._check import check_integer, check_names, check_number
-from ..records import Task, check_tasks
+from ..records import ObjectiveName, Task, check_tasks
 from .examples import Examples
 from .heads import Classification, Head
 from .metrics import metric
@@ -198,11 +198,16 @@ class Taskset:
         return replace(self, parts=parts)
 
 
-def objective(scores: Mapping[str, float], tasks: Sequence[Task]) -> float:
-    """Priority-weighted mean of scores; NaN if the score of a task that counts is missing or NaN.
+def objective(scores: Mapping[str, float], tasks: Sequence[Task], kind: ObjectiveName = "mean") -> float:
+    """Priority-weighted mean of scores, or the `worst` of them; NaN if the score of a task that counts is missing.
 
-    >>> objective({"a": 0.5, "b": 1.0}, [Task(name="a"), Task(name="b", priority=3.0)])
+    >>> tasks = [Task(name="a"), Task(name="b", priority=3.0)]
+    >>> objective({"a": 0.5, "b": 1.0}, tasks)
     0.875
+    >>> objective({"a": 0.5, "b": 1.0}, tasks, "worst")
+    0.5
     """
-    total = sum(task.priority for task in tasks)
-    return sum(task.priority * scores.get(task.name, math.nan) for task in tasks if task.priority > 0) / total
+    counted = [(scores.get(task.name, math.nan), task.priority) for task in tasks if task.priority > 0]
+    if kind == "worst":
+        return math.nan if any(math.isnan(score) for score, _ in counted) else min(score for score, _ in counted)
+    return sum(score * priority for score, priority in counted) / sum(task.priority for task in tasks)

@@ -21,6 +21,7 @@ from ..errors import CheckpointError, FingerprintError
 from ..loader import TaskLoader, WhenExhausted
 from ..plan import Plan, make_plan
 from ..policies import Policy
+from ..records import ObjectiveName
 from ..run import RunDirectory
 from ..signals import Signal
 from .callbacks import Callback
@@ -69,6 +70,7 @@ class Trainer:
         log: file for the decisions where there is no run directory.
         reference: model behind the measurement `reference_loss`; None takes what `settings.reference` says.
         optimizer: makes the optimizer of the parameters; None is AdamW.
+        objective: what the result states; policy and signal have to be told themselves (`apportion.launch.aimed`).
         callbacks: who wants to hear how it goes.
 
     Raises:
@@ -98,9 +100,11 @@ class Trainer:
         log: str | Path | None = None,
         reference: MultitaskModel | None = None,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | None = None,
+        objective: ObjectiveName = "mean",
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self.taskset = taskset
+        self.objective: ObjectiveName = objective
         self.settings = settings or Settings()
         self.seed = seed
         self.run_directory = run
@@ -269,7 +273,7 @@ class Trainer:
         return TrainResult(
             taskset=self.taskset.name,
             tasks=dict(tasks),
-            objective=objective({name: item.score for name, item in tasks.items()}, self.taskset.tasks),
+            objective=objective({name: item.score for name, item in tasks.items()}, self.taskset.tasks, self.objective),
             counts={name: int(counts[index]) for name, index in by_name.items()},
             examples={name: float(examples[index]) for name, index in by_name.items()},
             costs={name: float(costs[index]) for name, index in by_name.items()},
