@@ -73,6 +73,9 @@ def test_rows_are_what_the_runs_say(made):
     assert row.gain.lower <= row.gain.value <= row.gain.upper
     assert row.other == "uniform"
     assert row.behind == row.gain
+    assert row.beyond["uniform"] == row.gain
+    own, best = finals["exp3s"], finals[BEST]
+    assert row.beyond[BEST].value == pytest.approx(np.mean(np.subtract(own, best)))
     assert row.policy_seconds > 0
     alone = results.singles["few", "full"]
     assert row.against_full["few"] == pytest.approx(row.scores["few"] - np.mean(alone))
@@ -98,7 +101,11 @@ def test_files_can_be_read(made):
     text = files["page"].read_text()
     assert "## target" in text
     assert results.runs["equal", "uniform", 0]["checksums"]["few"][:12] in text
-    assert len(verdicts(results, real_rows(results))) == 2
+    told = verdicts(results, real_rows(results))
+    assert len(told) == 2
+    assert "`exp3s at 50%` of the budget" in told[1]
+    assert "| policy | negative accuracy |" in text
+    assert "angle negative_rmse" in text
     assert files["figure"].stat().st_size > 1000
     assert "<html" in files["report"].read_text()
 

@@ -11,9 +11,10 @@ import numpy as np
 import orjson
 
 from .._files import replacing, write_file
-from .._optional import optional
-from .real import BEST, RealResults, loaded
-from .real_tables import RealRow, Span, real_rows
+from .real import BEST, RealResults, RealSetting
+from .real_figure import gains
+from .real_protocol import protocol, table
+from .real_tables import NOTHING, RealRow, Span, real_rows
 
 
 def write_real_study(results: RealResults, out: Path, *, command: str = "") -> dict[str, Path]:
@@ -58,6 +59,11 @@ def verdicts(results: RealResults, rows: Sequence[RealRow]) -> list[str]:
         else:
             room = f"no headroom was found (best fixed mixture {shown(best.gain)})"
         told = [f"`{label}` {_judged(own[label])}" for label in results.plan.candidates if label in own]
+        told += [
+            f"`{row.label}` of the budget against uniform at all of it {shown(row.gain)}"
+            for row in own.values()
+            if row.part < 1.0 and not row.note and row.label.startswith(results.plan.candidates)
+        ]
         found.append(f"**{setting.name}**: {room}; {'; '.join(told)}." if told else f"**{setting.name}**: {room}.")
     return found
 
@@ -83,7 +89,15 @@ def page(results: RealResults, rows: Sequence[RealRow], *, command: str = "") ->
     ]
     for setting in plan.settings:
         own = [row for row in rows if row.setting == setting.name]
-        parts += [f"## {setting.name}\n\n{setting.words}\n", _policies(own), "", _tasks(own), ""]
+        parts += [
+            f"## {setting.name}\n\n{setting.words}\n",
+            _policies(own),
+            "",
+            _against(results, own),
+            _tasks(own),
+            "",
+            _metrics(results, setting, own),
+        ]
         if setting.name in results.searches:
             found = results.searches[setting.name]
             named = zip(found.tasks, found.shares, strict=True)
@@ -92,7 +106,7 @@ def page(results: RealResults, rows: Sequence[RealRow], *, command: str = "") ->
                 f"Best of {found.trials} mixtures, found with {found.runs} runs on other seeds, scored on the same "
                 f"final examples: {mix}.\n"
             )
-    parts += [_transfer(results, rows), _protocol(results, rows)]
+    parts += [_transfer(results, rows), protocol(results, rows)]
     return "\n".join(parts)
 
 
@@ -127,6 +141,40 @@ def _tasks(rows: Sequence[RealRow]) -> str:
     return "Final score, and share of the training budget, by task:\n\n" + table(("policy", *tasks), body)
 
 
+def _against(results: RealResults, rows: Sequence[RealRow]) -> str:
+    """How the candidates stand against every other policy with the whole budget."""
+    known = {row.label: row for row in rows if row.beyond}
+    candidates = [known[label] for label in results.plan.candidates if label in known]
+    if not candidates:
+        return ""
+    others = [row.label for row in rows if row.part == 1.0 and not row.note]
+    body = [(label, *(bold(row.beyond.get(label, NOTHING)) for row in candidates)) for label in others]
+    columns = ("from", *(row.label for row in candidates))
+    return (
+        "Paired differences of the objective, bold where the interval excludes zero:\n\n" + table(columns, body) + "\n"
+    )
+
+
+def _metrics(results: RealResults, setting: RealSetting, rows: Sequence[RealRow]) -> str:
+    """All final metrics, where a task has more than its score."""
+    seeds = results.plan.seeds
+    first: dict[str, dict[str, Any]] = results.runs[setting.name, "uniform", seeds[0]]["metrics"]
+    names = [(task, name) for task, found in first.items() for name in found]
+    if len(names) == len(first):
+        return ""
+    body: list[tuple[str, ...]] = []
+    for row in rows:
+        if row.part == 1.0 and not row.note:
+            runs = [results.runs[setting.name, row.label, seed]["metrics"] for seed in seeds]
+            means = (
+                np.mean([np.nan if run[task][name] is None else run[task][name] for run in runs])
+                for task, name in names
+            )
+            body.append((row.label, *(f"{mean:.3f}" for mean in means)))
+    columns = ("policy", *(f"{task} {name}" for task, name in names))
+    return "Final metrics, means over seeds:\n\n" + table(columns, body) + "\n"
+
+
 def _transfer(results: RealResults, rows: Sequence[RealRow]) -> str:
     first = results.plan.settings[0].name
     own = [row for row in rows if row.setting == first and row.against_full]
@@ -151,115 +199,20 @@ def _transfer(results: RealResults, rows: Sequence[RealRow]) -> str:
     )
 
 
-def _protocol(results: RealResults, rows: Sequence[RealRow]) -> str:
-    plan = results.plan
-    sizes = {}
-    for setting in plan.settings:
-        run = results.runs[setting.name, "uniform", plan.seeds[0]]
-        sizes[setting.name] = (run["sizes"], run["checksums"], plan.configured(setting, "uniform", 0))
-    first = sizes[plan.settings[0].name][2]
-    taskset = loaded(first)
-    about = [
-        ("optimizer", f"AdamW, learning rate {first.make_settings().learning_rate or taskset.learning_rate:g}"),
-        ("batch size", f"{first.make_settings().batch_size or taskset.batch_size}, where a task has none of its own"),
-        ("evaluations", "after each tenth of the budget unless said otherwise, charged where the policy uses them"),
-        *taskset.notes.items(),
-    ]
-    what = [(key, str(value)) for key, value in [*about, *_flat(first)]]
-    lines = ["## Protocol\n", table(("what", "value"), what), ""]
-    lines.append(
-        table(
-            ("setting", "budget", "what differs"),
-            [
-                (
-                    setting.name,
-                    f"{sizes[setting.name][2].budget.amount:g} {sizes[setting.name][2].budget.unit}",
-                    ", ".join(f"`{key} = {value}`" for key, value in setting.overrides.items()) or "",
-                )
-                for setting in plan.settings
-            ],
-        )
-    )
-    data = {task: (size, checksums[task]) for size_of, checksums, _ in sizes.values() for task, size in size_of.items()}
-    lines += [
-        "",
-        table(
-            ("task", "training examples", "SHA-256 of its data, first 12"),
-            [(task, str(size), checksum[:12]) for task, (size, checksum) in data.items()],
-        ),
-        "",
-        "Policies: " + ", ".join(f"{label} = `{spec}`" for label, spec in plan.policies.items()) + ".",
-        "",
-        ", ".join(f"{key} {results.signature.get(key)}" for key in ("apportion", "python", "numpy", "torch", "machine"))
-        + f". {sum(row.seeds for row in rows)} reported runs.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _flat(config: Any) -> list[tuple[str, Any]]:
-    data: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
-    left_out = {"policy", "seed", "priorities"}
-    found: list[tuple[str, Any]] = []
-    for key, value in data.items():
-        if key in left_out:
-            continue
-        if isinstance(value, dict):
-            found += [(f"{key}.{inner}", item) for inner, item in value.items() if inner != "data_dir"]
-        else:
-            found.append((key, value))
-    return found
-
-
 def row_data(row: RealRow) -> dict[str, Any]:
     """A row as data that JSON can hold."""
-    return {
-        item.name: value._asdict() if isinstance(value := getattr(row, item.name), Span) else value
-        for item in fields(row)
-    }
+    data: dict[str, Any] = {item.name: getattr(row, item.name) for item in fields(row)}
+    spans = {name: value._asdict() for name, value in data.items() if isinstance(value, Span)}
+    return {**data, **spans, "beyond": {name: span._asdict() for name, span in row.beyond.items()}}
 
 
 def _searches(results: RealResults) -> dict[str, Any]:
     return {name: asdict(found) for name, found in results.searches.items()}
 
 
-def gains(rows: Sequence[RealRow], results: RealResults) -> Any:
-    """Paired differences from uniform with their intervals, a panel for each setting, as an Altair chart."""
-    alt: Any = optional("altair", extra="report")
-    order = [setting.name for setting in results.plan.settings]
-    data = [
-        {
-            "setting": row.setting,
-            "policy": row.label,
-            "gain": row.gain.value,
-            "lower": row.gain.lower,
-            "upper": row.gain.upper,
-        }
-        for row in rows
-        if row.part == 1.0 and np.isfinite(row.gain.value)
-    ]
-    labels = list(dict.fromkeys(str(item["policy"]) for item in data))
-    base = alt.Chart(alt.Data(values=data))
-    y = alt.Y("policy:N", sort=labels, title=None, axis=alt.Axis(labelLimit=220))
-    x = alt.X("lower:Q", title="objective minus that of uniform", axis=alt.Axis(format="+.2f", tickCount=5))
-    bold = alt.condition(
-        alt.FieldOneOfPredicate("policy", list(results.plan.candidates)), alt.value("#b3431e"), alt.value("#35618f")
-    )
-    layers = alt.layer(
-        base.mark_rule(color="#888888").encode(x=alt.datum(0)),
-        base.mark_rule(strokeWidth=2).encode(x=x, x2="upper:Q", y=y, color=bold),
-        base.mark_point(filled=True, size=55, opacity=1).encode(x="gain:Q", y=y, color=bold),
-    ).properties(width=250)
-    panels = layers.facet(
-        facet=alt.Facet("setting:N", sort=order, title=None, header=alt.Header(labelFontSize=13)), columns=2
-    )
-    seeds = len(results.plan.seeds)
-    return panels.resolve_scale(x="independent").properties(
-        title=alt.Title(
-            f"{results.plan.name}: final objective minus uniform's", subtitle=f"{seeds} paired seeds, 95 % t-intervals"
-        ),
-        background="white",
-    )
+def bold(span: Span) -> str:
+    """A figure with its interval, bold where that excludes zero."""
+    return f"**{shown(span)}**" if span.lower > 0 or span.upper < 0 else shown(span)
 
 
 def shown(span: Span, *, digits: int = 4, sign: bool = True) -> str:
@@ -268,10 +221,3 @@ def shown(span: Span, *, digits: int = 4, sign: bool = True) -> str:
     if np.isnan(span.value):
         return ""
     return f"{span.value:{mark}.{digits}f} [{span.lower:{mark}.{digits}f}, {span.upper:{mark}.{digits}f}]"
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
-    head = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    return "\n".join([*head, *("| " + " | ".join(row) + " |" for row in cells)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +39,7 @@ class RealRow:
         gain: paired difference from uniform, t-interval.
         behind: paired difference from the best other policy that learns nothing from a search, t-interval.
         other: that policy.
+        beyond: of a candidate, paired difference from every other policy with the whole budget, t-interval, by label.
         gap_closed: gain over the gain of the best fixed mixture, bootstrap over seeds; NaN where the interval of that
             gain does not exclude zero.
         saved: share of the budget, up to uniform's last evaluation, that was not needed to reach the objective of that
@@ -62,6 +63,7 @@ class RealRow:
     gain: Span = NOTHING
     behind: Span = NOTHING
     other: str = ""
+    beyond: Mapping[str, Span] = field(default_factory=dict[str, Span])
     gap_closed: Span = NOTHING
     saved: float = np.nan
     scores: Mapping[str, float]
@@ -128,6 +130,11 @@ def _of_setting(results: RealResults, setting: RealSetting) -> list[RealRow]:
                 gain=NOTHING if label == "uniform" else Span(*t_interval(own - uniform)),
                 behind=Span(*t_interval(own - finals[other])) if other else NOTHING,
                 other=other,
+                beyond={
+                    name: Span(*t_interval(own - final))
+                    for name, final in finals.items()
+                    if label in plan.candidates and name != label and labels[name][1] == 1.0
+                },
                 gap_closed=_gap(own - uniform, room) if label not in ("uniform", BEST) else NOTHING,
                 saved=_saved(curves[label], curves["uniform"]) if part == 1.0 else np.nan,
                 scores=scores,
