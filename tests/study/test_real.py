@@ -163,6 +163,9 @@ def test_plans_are_chosen_by_words():
     assert [setting.name for setting in plan.settings] == ["decoys"]
     assert dict(plan.policies) == {"uniform": "uniform", "ODM": "odm", "exp3s(gamma=0.2)": "exp3s(gamma=0.2)"}
     assert plan.seeds == (0, 1, 2, 3)
+    quick = glue_plan(quick=True, settings=["target mrpc"])
+    assert [setting.name for setting in quick.settings] == ["target mrpc"]
+    assert [setting.name for setting in glue_plan(quick=True).settings] == ["equal", "target rte"]
     with pytest.raises(ValueError, match="`settings` must be among equal"):
         chosen(digits_plan(), settings=["nothing"])
     with pytest.raises(ValueError, match="needs the policy 'uniform'"):

@@ -53,7 +53,7 @@ def digits(
     with one_sentence():
         from ..study.real_plans import digits_plan
 
-        plan = digits_plan(quick=quick)
+        plan = digits_plan(quick=quick, settings=split_list(settings))
         changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, setting)
         _run(changed, out, engine, workers, ray_address, as_json, _command(context))
 
@@ -83,7 +83,8 @@ def glue(
     with one_sentence():
         from ..study.real_plans import glue_plan
 
-        plan = glue_plan(data_dir=None if data_dir is None else str(data_dir), quick=quick)
+        folder = None if data_dir is None else str(data_dir)
+        plan = glue_plan(data_dir=folder, quick=quick, settings=split_list(settings))
         changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, setting)
         _run(changed, out, engine, workers, ray_address, as_json, _command(context))
 

@@ -27,8 +27,16 @@ _GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte")
 _NEVER = 10**9  # short runs need no checkpoint on the way
 
 
-def digits_plan(*, quick: bool = False) -> RealPlan:
-    """Eight tasks from handwritten digits: equal priorities, targets, costs, budgets, decoys, the worst task."""
+def digits_plan(*, quick: bool = False, settings: Sequence[str] = ()) -> RealPlan:
+    """Eight tasks from handwritten digits: equal priorities, targets, costs, budgets, decoys, the worst task.
+
+    Args:
+        quick: fewer policies, seeds, trials, and settings unless some are named.
+        settings: names of those to keep; none named keeps the usual ones.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
     names = ("negative", "digit", "rotated", "shuffled", "few", "noisy", "random", "angle")
     config = {
         **_config(400.0),
@@ -41,7 +49,7 @@ def digits_plan(*, quick: bool = False) -> RealPlan:
         "budget.unit": "examples",
         "budget.amount": 9600.0,
     }
-    settings = (
+    every = (
         RealSetting(name="equal", words="Equal priorities, 400 batches."),
         RealSetting(
             name="target few",
@@ -77,12 +85,21 @@ def digits_plan(*, quick: bool = False) -> RealPlan:
         ),
         RealSetting(name="large", words="Equal priorities, 1,200 batches.", overrides=large),
     )
-    plan = RealPlan(name="digits", config=config, settings=settings, policies=POLICIES, single_seeds=3)
-    return _quick(plan, "equal", "target few", "decoys", "worst") if quick else plan
+    plan = RealPlan(name="digits", config=config, settings=every, policies=POLICIES, single_seeds=3)
+    return _kept(plan, settings, quick, ("equal", "target few", "decoys", "worst"))
 
 
-def glue_plan(*, data_dir: str | None = None, quick: bool = False) -> RealPlan:
-    """Eight tasks of GLUE (WNLI left out), encoder frozen: equal priorities, small targets, tokens, budgets, decoys."""
+def glue_plan(*, data_dir: str | None = None, quick: bool = False, settings: Sequence[str] = ()) -> RealPlan:
+    """Eight tasks of GLUE (WNLI left out), encoder frozen: equal priorities, small targets, tokens, budgets, decoys.
+
+    Args:
+        data_dir: folder with the data; None loads from the hub.
+        quick: fewer examples, batches, policies, seeds, trials, and settings unless some are named.
+        settings: names of those to keep; none named keeps the usual ones.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
     amount = 400.0 if quick else 600.0
     options: dict[str, Any] = {"freeze_layers": "all"}
     if quick:
@@ -104,7 +121,7 @@ def glue_plan(*, data_dir: str | None = None, quick: bool = False) -> RealPlan:
         )
         for task in ("rte", "mrpc", "stsb", "cola")
     )
-    settings = (
+    every = (
         RealSetting(name="equal", words=f"Equal priorities, {amount:.0f} batches of 32."),
         *targets,
         RealSetting(
@@ -127,8 +144,8 @@ def glue_plan(*, data_dir: str | None = None, quick: bool = False) -> RealPlan:
         ),
         RealSetting(name="large", words="Equal priorities, 2,400 batches.", overrides={"budget.amount": 2400.0}),
     )
-    plan = RealPlan(name="GLUE", config=config, settings=settings, policies=POLICIES, seeds=tuple(range(5)), trials=24)
-    return _quick(plan, "equal", "target rte") if quick else plan
+    plan = RealPlan(name="GLUE", config=config, settings=every, policies=POLICIES, seeds=tuple(range(5)), trials=24)
+    return _kept(plan, settings, quick, ("equal", "target rte"))
 
 
 FALSIFICATION: Mapping[str, Mapping[str, Any]] = {
@@ -170,7 +187,7 @@ def falsification_plan(name: str, *, data_dir: str | None = None, quick: bool = 
         single_seeds=2,
         trials=32,
     )
-    return _quick(plan) if quick else plan
+    return _kept(plan, (), quick, ())
 
 
 def _names(name: str) -> tuple[str, ...]:
@@ -180,9 +197,12 @@ def _names(name: str) -> tuple[str, ...]:
     return tuple(SUPERGLUE) if name == "superglue" else getattr(tasksets, name)().names
 
 
-def _quick(plan: RealPlan, *names: str) -> RealPlan:
-    """Fewer policies, seeds and trials, and these settings alone; all of them where none is named."""
-    kept = tuple(replace(item, policies={}) for item in plan.settings if not names or item.name in names)
+def _kept(plan: RealPlan, settings: Sequence[str], quick: bool, usual: Sequence[str]) -> RealPlan:
+    """These settings alone, or all; where it is to be quick, the usual ones, with fewer policies, seeds and trials."""
+    plan = chosen(plan, settings=settings or (usual if quick else ()))
+    if not quick:
+        return plan
+    kept = tuple(replace(item, policies={}) for item in plan.settings)
     policies = {label: plan.policies[label] for label in QUICK_POLICIES}
     return replace(plan, settings=kept, policies=policies, seeds=tuple(range(5)), trials=32, single_seeds=1)
 
