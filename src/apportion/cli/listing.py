@@ -127,20 +127,23 @@ def list_worlds(
             f"{item.world.budget:,g}",
             f"{item.objective[-1]:.3f}",
             f"{item.references.best:.3f}" + ("" if item.references.verified else "*"),
-            bars(item.objective[np.linspace(0, len(item.objective) - 1, 16).astype(int)]),
+            bars(item.objective[np.linspace(0, len(item.objective) - 1, _LOOKS).astype(int)]),
             bars(item.references.best_shares[:_MOST_BARS]) + ("…" if item.world.n_tasks > _MOST_BARS else ""),
         )
         for item in worlds
     ]
-    columns = ("world", "tasks", "budget", "uniform", "best", "objective under uniform", "shares of the best")
-    console.print(make_table(columns, body, title=f"worlds of the split {split}; * the best one known"))
+    columns = ("world", "tasks", "budget", "uniform", "best", "learning", "shares")
+    title = (
+        f"worlds of the split {split}; * the best one known; learning: the objective under uniform; shares: of the best"
+    )
+    console.print(make_table(columns, body, title=title))
     titles = [(name, suite.find(name).title) for name in groups]
     console.print(make_table(("family", "what it tests"), titles))
     if out is not None:
         console.print(f"pictures: {out}", markup=False, soft_wrap=True)
 
 
-_MOST_BARS = 20
+_LOOKS, _MOST_BARS = 7, 8  # so that the table fits into a terminal of 80 columns
 _BARS = " ▁▂▃▄▅▆▇█"
 
 

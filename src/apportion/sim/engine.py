@@ -14,9 +14,10 @@ from ..budget import FORWARD_COST
 from ..component import put_rows
 from ..constraints import Constraints, project
 from ..policies import Policy, policies
-from ..records import Bools, Context, Evaluation, Floats, Ints, check_tasks, priorities
+from ..records import Bools, Context, Evaluation, Floats, Ints, priorities
 from ..signals import Signal, signals
 from ._base import World
+from ._checks import check_world
 from ._streams import DRAW, Streams
 from .result import Result
 
@@ -77,9 +78,9 @@ def simulate(
         progress: called now and then with the fraction that is done.
 
     Raises:
-        ValueError: the world cannot measure what policy or signal need, a signal is missing, or the policy's
-        probabilities
-            are none.
+        TypeError: the budget of the world is no number.
+        ValueError: the world has settings that make no sense or reaches scores that are not finite, it cannot measure
+            what policy or signal need, a signal is missing, or the policy's probabilities are none.
 
     >>> from apportion.sim import BanditWorld
     >>> result = simulate(BanditWorld(means=(0.2, 0.8), budget=100), "uniform", n_runs=1000, seed=0)
@@ -88,7 +89,7 @@ def simulate(
     """
     start = time.perf_counter()
     world = (world if budget is None else world.with_budget(budget)).clone()
-    check_tasks(world.tasks)
+    check_world(world)
     check_integer("n_points", n_points, low=1)
     check_number("forward_cost", forward_cost, low=0.0)
     chosen_policy = policies.make(policy).clone()
@@ -102,6 +103,10 @@ def simulate(
     runs = _Runs(world, chosen_policy, chosen_signal, streams, constraints or Constraints(), forward_cost)
     look = _Looks(world, n_runs, n_points)
     runs.play(look, progress)
+    scores = world.scores()
+    if not np.isfinite(scores).all():
+        task = world.tasks[int(np.argwhere(~np.isfinite(scores))[0, 1])].name
+        raise ValueError(f"the world {world.name!r} reached a score of task {task!r} that is not finite.")
     return Result(
         world=label or world.name,
         policy=chosen_policy.name,
@@ -110,7 +115,7 @@ def simulate(
         budget=world.budget,
         tasks=tuple(task.name for task in world.tasks),
         weights=priorities(world.tasks),
-        scores=world.scores(),
+        scores=scores,
         progress=look.marks,
         objective=look.objective,
         shares=look.shares(),

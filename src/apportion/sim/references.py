@@ -15,6 +15,7 @@ import orjson
 
 from ..records import Floats
 from ._base import World
+from ._checks import check_world
 from .oracle import best_fixed_mixture, oracle
 from .suite import SPLITS, Split, ids, load
 
@@ -53,7 +54,12 @@ def references(world: World, *, effort: int = 150) -> References:
     """Compute the references of any world; see `oracle` and `best_fixed_mixture`.
 
     The best of both counts as the best known.
+
+    Raises:
+        TypeError: the budget of the world is no number.
+        ValueError: the world has settings that make no sense.
     """
+    check_world(world)
     best, fixed = oracle(world, effort=effort), best_fixed_mixture(world, effort=effort)
     wins = fixed.value > best.value
     return References(

@@ -14,12 +14,12 @@ from scipy import stats
 from .._check import check_integer
 from ..config import Config, make_config
 from ..forecast.history import History
-from ..launch import make_trainer
 from ..log import fingerprint, read_log
 from ..records import Floats
 from ..sim import simulate
 from ..sim.fitted import Fit, Losses, fit_world
 from .jobs import Engine, Job, run_jobs
+from .real import loaded
 from .training import TrainingStudy, study_training, t_interval, work
 
 FIRST_EXPLORED = 1_000_000
@@ -219,7 +219,7 @@ def explore(
     The budget is a third larger, for the forward passes; whole sets are evaluated, at no cost.
     """
     base = config.model_dump(mode="json", exclude_none=True)
-    n_tasks = len(make_trainer(config).taskset.tasks)
+    n_tasks = len(loaded(config).tasks)
     budget = config.budget.amount * 4.0 / 3.0
     training = base["training"] | {
         "evaluate_every": budget / LOOKS,
@@ -262,8 +262,7 @@ def random_plan(n_tasks: int, seed: int) -> list[tuple[float, list[float]]]:
 
 def fit_runs(config: Config, places: Sequence[Path], parts: Sequence[str] = PARTS) -> Fit:
     """Fit a world to the logs of runs under `config`, one fold left out at a time for its error."""
-    trainer = make_trainer(config)
-    settings, taskset = config.make_settings(), trainer.taskset
+    settings, taskset = config.make_settings(), loaded(config)
     logs = [read_log(place / "decisions.jsonl") for place in places]
     histories = [History.of_log(log, upper=1.0) for log in logs]
     for history in histories:

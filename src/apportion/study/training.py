@@ -16,6 +16,7 @@ from ..config import Config, make_config
 from ..launch import launch
 from ..records import Floats
 from .jobs import Engine, Job, run_jobs
+from .real import loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,7 @@ def work(spec: Mapping[str, Any]) -> dict[str, Any]:
     place = Path(spec["place"])
     try:
         config = make_config(spec["config"])
-        summary = launch(config, place, resume=(place / "config.toml").is_file())
+        summary = launch(config, place, resume=(place / "config.toml").is_file(), taskset=loaded(config))
     except ValueError as error:
         # A policy that this training loop cannot serve is a row without figures, not the end of a study.
         return {"note": str(error)}

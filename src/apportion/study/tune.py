@@ -386,8 +386,10 @@ def read_tuned(path: str | Path = "shipped") -> dict[str, Tuned]:
     """
     if str(path) == "shipped":
         content = files("apportion.sim").joinpath("suite").joinpath("tuned.json").read_bytes()
-    else:
+    elif Path(path).is_file():
         content = Path(path).read_bytes()
+    else:
+        raise FileNotFoundError(f"there is no file '{path}': write it with `apportion tune --save`, or give `shipped`.")
     found: dict[str, Tuned] = {}
     for name, item in _parsed(content, str(path))["policies"].items():
         unknown: dict[str, Any] = {key: np.nan for key in ("score", "default") if item[key] is None}

@@ -12,8 +12,10 @@ import numpy as np
 from ..component import decode, encode
 from ..policies import policies
 from ..records import Floats, priorities
+from ..signals import signals
 from ..sim import simulate, suite, worlds
 from ..sim._base import World
+from ..sim._checks import check_world
 from ..sim.gap import LEAST_HEADROOM
 from ..sim.references import References, references, suite_references
 from ..sim.suite import Split
@@ -39,7 +41,8 @@ class WorldRow:
         gain: difference from uniform, paired.
         gain_lower, gain_upper: ends of its 95 % interval.
         regret: best - policy.
-        budget_saved: share of the budget not needed to reach uniform's final objective; NaN if it is never reached.
+        budget_saved: share of the budget not needed to reach uniform's final objective, to one step or a fiftieth of
+            the budget; NaN if it is never reached.
         runs: paired runs.
         seconds: time of the simulation.
         note: why there are no figures, or nothing.
@@ -149,12 +152,12 @@ def expand(world_names: Sequence[str], split: Split) -> list[str]:
     """Single worlds: those of a family named, `all` of the suite, and a user's own as they are.
 
     Raises:
-        ValueError: a name is unknown.
+        ValueError: a name is unknown, or a world of the user's own has settings that make no sense.
     """
     names: list[str] = []
     for name in world_names:
         if _is_own(name):
-            worlds.make(name)
+            check_world(worlds.make(name))
             names.append(name)
         elif name == "all":
             names.extend(suite.ids())
@@ -251,7 +254,10 @@ def _signal_of(spec: str, given: Mapping[str, str]) -> str:
     policy = policies.make(spec)
     if "reward" not in policy.requires:
         return ""
-    return given.get(spec, policy.usual_signal)
+    signal = given.get(spec, policy.usual_signal)
+    if signal:
+        signals.make(signal)
+    return signal
 
 
 def work(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -328,7 +334,7 @@ def _collect(
                     uniform,
                     best,
                     picks,
-                    _saved(curves[name, spec], marks, goal),
+                    0.0 if spec == "uniform" else _saved(curves[name, spec], marks, goal),
                     sum(float(piece["seconds"]) for piece in pieces),
                 )
             )

@@ -94,7 +94,8 @@ def find(name: str) -> Family:
         ValueError: there is none.
     """
     if name not in FAMILIES:
-        raise ValueError(f"there is no family of worlds named {name!r}{nearest(name, FAMILIES)}.")
+        known = nearest(name, FAMILIES)
+        raise ValueError(f"there is no family of worlds named {name!r}{known}: see `apportion list worlds`.")
     return FAMILIES[name]
 
 
