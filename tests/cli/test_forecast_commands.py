@@ -70,6 +70,23 @@ def test_a_finished_run_needs_to_be_told_how_much_more_there_is(run):
     assert said["estimand"] == "run"
 
 
+def test_planner_takes_earlier_runs_as_priors_and_goes_on_without_them(run, tmp_path):
+    earlier, place = tmp_path / "earlier", tmp_path / "next"
+    shutil.copytree(run, earlier, ignore=shutil.ignore_patterns("checkpoints"))
+    small = ("--set", "training.evaluation_size=32", "--out", place)
+    train = ("train", "digits", "--policy", f"planner(priors='{earlier}')", "--budget", 30, "--seed", 4, *small)
+    apportion(*train)
+    done = (place / "decisions.jsonl").read_text()
+    shutil.rmtree(earlier)
+    (place / "summary.json").unlink()
+    shutil.rmtree(sorted((place / "checkpoints").iterdir())[-1])
+    apportion("train", "--resume", "--out", place)
+    assert (place / "decisions.jsonl").read_text() == done
+    shutil.rmtree(place)
+    assert "must name run directories" in apportion(*train, code=2)
+    assert not place.exists()
+
+
 def test_past_forecasts_are_scored_beside_naive_ones(run):
     data = json.loads(apportion("forecast", run, run, "--check", "--fractions", "0.5", "--json"))
     row = data["rows"][0]

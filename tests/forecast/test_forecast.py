@@ -7,6 +7,7 @@ from apportion import Task
 from apportion.constraints import Constraints
 from apportion.forecast import (
     History,
+    Lessons,
     MeanScore,
     OwnObjective,
     Targets,
@@ -22,6 +23,7 @@ from apportion.forecast._search import best_shares
 from apportion.forecast._state import binned
 from apportion.forecast._variants import experience, value_and_slope, variants_of_one
 from apportion.policies import Exp3, Planner, Uniform
+from apportion.records import Context, Evaluation
 from apportion.sim import LearningWorld
 
 N_TASKS = 4
@@ -196,6 +198,35 @@ def test_priors_from_earlier_runs_help_early():
         np.abs(fit(early, priors=each).forecast().scores.value - setting.scores()).mean() for each in (None, priors)
     ]
     assert errors[1] < 0.7 * errors[0]
+
+
+def test_lessons_make_the_first_plan_good_and_outlive_their_directory(tmp_path):
+    setting, past = history(world(scale=(20.0, 80.0, 200.0, 20000.0)), n_runs=2, n_steps=800)
+    lessons = Lessons.of([fit(past, look_back=False)])
+    lessons.save(tmp_path / "lessons.json")
+    assert Lessons.of_paths(tmp_path / "lessons.json") == lessons
+    np.testing.assert_allclose(np.exp(lessons.speed[:2]), [1 / 20, 1 / 80], rtol=0.1)
+    tasks = TASKS[::-1]
+    start = Evaluation(step=0, scores=setting.scores()[:1, ::-1] * 0, counts=np.zeros((1, 4), dtype=np.int64))
+    context = Context.start(4, budget=800.0)
+    policy = Planner(priors=str(tmp_path / "lessons.json"), variation=0.0)
+    policy.reset(tasks)
+    policy.observe(start)
+    shares = policy.probabilities(context)
+    assert shares[0, 0] == shares.min() < 0.15  # "d" learns too slowly to be worth much
+    (tmp_path / "lessons.json").unlink()
+    again = policy.clone()
+    again.reset(tasks)
+    with pytest.raises(FileNotFoundError, match="must name run directories or a file of lessons"):
+        again.probabilities(context)
+    again.load_state_dict(policy.state_dict())
+    np.testing.assert_array_equal(again.probabilities(context), shares)
+    with pytest.raises(ValueError, match="they differ in d, e"):
+        Planner(priors=lessons.data()).reset([*TASKS[:3], Task(name="e")])
+    with pytest.raises(ValueError, match="must have the entries"):
+        Planner(priors={"speed": [1.0]})
+    with pytest.raises(TypeError, match="must be paths"):
+        Planner(priors=3)
 
 
 def test_replay_of_a_policy_is_near_what_it_reaches():

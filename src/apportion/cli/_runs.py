@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-import warnings
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from ..forecast import History, Priors, fit, learn_priors
-from ..log import Log, read_log
+from ..forecast import History, Lessons, Priors
+from ..forecast.priors import open_log
+from ..log import Log
 from ..run import RunDirectory
 
 _BOUNDED = ("digits", "glue", "superglue")
 """Tasksets in which no score can be above 1."""
-
-
-def open_log(path: Path) -> Log:
-    """The log of a run directory, finished or still running.
-
-    Raises:
-        FileNotFoundError: the folder holds no run, or the run has made no decision yet.
-        LogFormatError: the log is damaged.
-    """
-    folder = RunDirectory.open(path)
-    if not folder.log_path.is_file():
-        raise FileNotFoundError(f"the run in '{path}' has no decision yet: wait for its first one.")
-    with warnings.catch_warnings():
-        if not folder.summary_path.is_file():
-            # A run that goes on may be in the middle of writing its last line.
-            warnings.filterwarnings("ignore", message=".*torn line")
-        return read_log(folder.log_path)
 
 
 def read_history(path: Path, *, upper: float | None = None, to_end: bool = True) -> tuple[History, Log]:
@@ -70,14 +53,16 @@ def unit_of(log: Log) -> str:
 
 
 def priors_from(paths: list[Path], history: History, upper: float | None = None) -> Priors | None:
-    """What earlier runs teach about a new one; None without any.
+    """What earlier runs, or a file of their lessons, teach about a new one; None without any.
 
     Raises:
         ValueError: an earlier run has other tasks.
     """
     if not paths:
         return None
-    return learn_priors([fit(read_history(path, upper=upper)[0]) for path in paths], like=history)
+    names = [task.name for task in history.tasks]
+    lessons = Lessons.of_paths(paths, upper=upper)
+    return lessons.priors(names, costs=history.costs / history.budget, scores=history.scores)
 
 
 def named_numbers(option: str, text: str) -> dict[str, float]:

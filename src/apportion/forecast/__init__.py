@@ -11,7 +11,7 @@ from .history import History
 from .objective import MeanScore, Objective, OwnObjective, Targets, WorstScore
 from .planning import Plan, make_plan
 from .posterior import Forecast, Interval, Posterior, fit
-from .priors import learn_priors
+from .priors import Lessons, learn_priors
 from .replay import FittedWorld, replay
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Forecast",
     "History",
     "Interval",
+    "Lessons",
     "MeanScore",
     "Objective",
     "OwnObjective",

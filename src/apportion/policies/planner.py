@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from .._check import check_integer, check_number
+from ..component import decode
 from ..forecast._fit import TRANSFER, Fit, Priors
 from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan
 from ..forecast._state import MANY_TASKS, Seen, variants_for
 from ..forecast.objective import MeanScore, Objective
+from ..forecast.priors import Lessons
 from ..records import Context, Evaluation, Floats, Ints, Task
 from ._base import Policy
 from ._shares import Shares, check_shares, shares_of
@@ -52,6 +54,9 @@ class Planner(Policy):
         objective: what to make large, a function of the final scores.
         upper: largest possible score of all tasks; None for 1 as long as no score was above it, and then no limit.
         seed: of the fixed points that stand for random draws.
+        priors: what earlier runs of the same tasks teach (`forecast.Lessons`): a run directory, several, a file that
+            `Lessons.save` wrote, or its data. Then the first plan is made at the first evaluation, before any training.
+            What was learned is part of the state: a run that goes on from a checkpoint does not need the directories.
 
     Raises:
         TypeError: `objective` is none.
@@ -82,6 +87,7 @@ class Planner(Policy):
     objective: Objective = field(default_factory=MeanScore)
     upper: float | None = None
     seed: int = 0
+    priors: str | Sequence[str] | Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.safe is not None:
@@ -97,16 +103,23 @@ class Planner(Policy):
         check_integer("seed", self.seed, low=0)
         if self.upper is not None:
             check_number("upper", self.upper)
+        if isinstance(self.priors, Mapping):
+            Lessons.of_data(self.priors)
+        elif self.priors is not None and not isinstance(self.priors, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"`priors` must be paths of earlier runs or their lessons, got {self.priors!r}.")
         if not isinstance(self.objective, Objective):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"`objective` must be an Objective, got {type(self.objective).__name__}.")
 
     def reset(self, tasks: Sequence[Task], n_runs: int = 1) -> None:
-        """Start without evaluations, at the safe shares.
+        """Start without evaluations, at the safe shares, with what earlier runs teach.
 
         Raises:
-            ValueError: `safe` names an unknown task.
+            ValueError: `safe` names an unknown task, or earlier runs had other tasks or no evaluation.
         """
         n = len(tasks)
+        self.lessons_ = self._read_lessons()
+        if self.lessons_ is not None:
+            Lessons.of_data(self.lessons_).order_of([task.name for task in tasks])
         self.tasks_ = tuple(tasks)
         # All work is done in the order of the names, so that it does not depend on the order of the tasks.
         self.order_ = np.argsort([task.name for task in tasks])
@@ -133,6 +146,7 @@ class Planner(Policy):
 
     def probabilities(self, context: Context) -> Floats:
         """The plan of this moment, varied early in the run, with a part spread evenly, shape (n_runs, n_tasks)."""
+        self._check_lessons()
         n, progress = context.n_tasks, context.progress
         if n == 1:
             return np.ones((context.n_runs, 1))
@@ -157,8 +171,10 @@ class Planner(Policy):
         turn = progress >= self.turned_ + self.hold - 1e-9
         self.block_, self.turned_ = self.block_ + turn, np.where(turn, progress, self.turned_)
         steps = evaluation.counts.sum(axis=1)
-        enough = np.isfinite(self.scores_).sum(axis=1).max(axis=1) >= _FEWEST
-        ready = enough & (steps > 0) & (progress > 0) & (progress < 1)
+        # Who knows earlier runs can plan before anything is trained.
+        fewest, least = (_FEWEST, 0) if self.lessons_ is None else (1, -1)
+        enough = np.isfinite(self.scores_).sum(axis=1).max(axis=1) >= fewest
+        ready = enough & (steps > least) & (progress > least) & (progress < 1)
         if n == 1:
             return
         # Without prices a batch of any task is taken to cost the same.
@@ -169,6 +185,36 @@ class Planner(Policy):
             if rows.size:
                 self._plan(rows, spent[rows], warm=fitted)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The state as data that JSON can hold.
+
+        Raises:
+            FileNotFoundError: the runs that `priors` names are not there, and no saved state brought what they teach.
+        """
+        self._check_lessons()
+        return super().state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a saved state, and with it what earlier runs taught; their directories may be gone."""
+        if "lessons_" in state:
+            self.lessons_ = decode(state["lessons_"])
+        super().load_state_dict(state)
+
+    def _read_lessons(self) -> dict[str, Any] | None:
+        """None, too, where there is nothing to read: then a saved state must bring it."""
+        if self.priors is None:
+            return None
+        if isinstance(self.priors, Mapping):
+            return Lessons.of_data(self.priors).data()
+        try:
+            return Lessons.of_paths(self.priors, upper=self.upper).data()
+        except FileNotFoundError:
+            return None
+
+    def _check_lessons(self) -> None:
+        if self.priors is not None and self.lessons_ is None:
+            raise FileNotFoundError(f"`priors` must name run directories or a file of lessons, got {self.priors!r}.")
+
     def _plan(self, rows: Ints, spent: Floats, *, warm: bool) -> None:
         order, n = self.order_, len(self.tasks_)
         seen = self._seen(rows, spent)
@@ -176,12 +222,18 @@ class Planner(Policy):
         fade = np.where(misfit > _SUSPECT, np.minimum(4.0 * np.log(misfit / _SUSPECT), 12.0), 0.0)
         # Where a fit is dear, its first one is completed by those that follow.
         iterations = 4 if warm else 12 if n <= MANY_TASKS else 5
-        fit = seen.fit(Priors(), warm=self.theta_[rows] if warm else None, iterations=iterations, fade=fade)
+        priors = Priors()
+        if self.lessons_ is not None:
+            names = [self.tasks_[index].name for index in order]
+            priors = Lessons.of_data(self.lessons_).priors(names, costs=seen.costs, scores=seen.scores)
+        fit = seen.fit(priors, warm=self.theta_[rows] if warm else None, iterations=iterations, fade=fade)
         found, switch = self._search(seen, fit, rows)
         shares = found.shares / seen.costs[:, None]
         back = np.empty(n, dtype=np.int64)
         back[order] = np.arange(n)
-        self.theta_[rows], self.fitted_[rows] = fit.theta, True
+        self.theta_[rows] = fit.theta
+        # Before the third score the range of scores, which is the unit of the fit, is not known.
+        self.fitted_[rows] = np.isfinite(self.scores_[rows]).sum(axis=1).max(axis=1) >= _FEWEST
         self.misfit_[rows] = np.where(np.isfinite(fit.misfit), np.maximum(fit.misfit, 0.9 * misfit), 1.0)
         self.confidence_[rows] = found.confidence
         self.plan_[rows] = (shares / shares.sum(axis=2, keepdims=True))[:, :, back]
@@ -194,6 +246,10 @@ class Planner(Policy):
         mean = spent.sum(axis=1, keepdims=True) / np.maximum(drawn.sum(axis=1, keepdims=True), 1.0)
         mean = np.maximum(mean, 1e-12)
         costs = np.where(drawn > 0, spent[:, order] / np.maximum(drawn, 1.0), mean)
+        if self.lessons_ is not None:
+            before = np.array(self.lessons_["costs"])  # in the order of the names, too
+            costs = np.where(drawn.sum(axis=1, keepdims=True) > 0, costs, before)
+            mean = costs.mean(axis=1, keepdims=True)
         sizes = [self.tasks_[index].size for index in order]
         return Seen(
             counts=counts,
@@ -220,7 +276,7 @@ class Planner(Policy):
         progress = seen.progress[:, -1]
         on_steps = (seen.counts[:, -1] * seen.costs).sum(axis=1)
         # Evaluations take the part of the rest that they took so far.
-        net = np.clip(on_steps / progress, 0.1, 1.0)
+        net = np.clip(np.where(progress > 0, on_steps / np.maximum(progress, 1e-12), 1.0), 0.1, 1.0)
         pieces = cut((1.0 - progress) * net)
         outlook = seen.outlook(fit, seen.members(fit, self.members, self.seed), pieces)
         safe = np.broadcast_to(self.safe_[self.order_], (n_runs, SEGMENTS, n)) * seen.costs[:, None]
