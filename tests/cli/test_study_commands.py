@@ -29,6 +29,11 @@ def test_simulate_prints_a_row_for_each_world_and_policy(tmp_path):
     assert row["lower"] <= row["mean"] <= row["upper"] <= rows["useless/0", "oracle"]["mean"]
     assert rows["useless/0", "oracle"]["gap_closed"] == pytest.approx(1)
     assert rows["equal/1", "tscl_naive"]["gap_closed"] is None  # nothing to gain there
+    total = next(item for item in data["totals"] if item["policy"] == "tscl_naive")
+    assert total["families"] == 1
+    assert total["ran"] == 2
+    for end in ("gap_closed", "gap_lower", "gap_upper"):
+        assert total[end] == pytest.approx(row[end])
     text = apportion(*words, "--out", tmp_path)
     assert "gap closed" in text
     assert (tmp_path / "study.json").is_file()
@@ -142,6 +147,15 @@ def test_figures_and_pictures_are_drawn(tmp_path):
     assert [item["name"] for item in data[0]["settings"]] == ["equal/1"]
     assert data[0]["settings"][0]["uniform"] == pytest.approx(data[0]["settings"][0]["best"], abs=1e-3)
     assert "there is no family" in apportion("list", "worlds", "equl", code=2)
+
+
+def test_many_policies_are_cut_to_the_best_in_figures(tmp_path):
+    policies = ",".join(f"epsilon_greedy(exploration={share / 100})" for share in range(1, 20))
+    words = ["--worlds", "few_steps/2", "--policies", policies, "--runs", 2, "--workers", 1]
+    apportion("simulate", *words, "--out", tmp_path)
+    assert "Uniform and the 9 policies" in (tmp_path / "figures" / "objective.svg").read_text()
+    text = (tmp_path / "figures" / "shares-few_steps-2.svg").read_text()
+    assert "Uniform and the 17 policies" in text
 
 
 def test_many_worlds_make_a_map(tmp_path):

@@ -75,8 +75,13 @@ def simulate(
 
 
 def as_data(study: WorldStudy) -> dict[str, Any]:
-    """One object with a row for each world and policy."""
-    return {"signature": study.signature, "verified": study.verified, "rows": [asdict(row) for row in study.rows]}
+    """One object with a row for each world and policy, and one for each policy over all worlds."""
+    return {
+        "signature": study.signature,
+        "verified": study.verified,
+        "rows": [asdict(row) for row in study.rows],
+        "totals": [asdict(item) for item in study.totals],
+    }
 
 
 def _draw(study: WorldStudy, out: Path) -> None:
@@ -157,20 +162,26 @@ def print_study(study: WorldStudy) -> None:
         columns = ("policy", "gap closed", "score", "regret", "budget saved", "")
         console.print(make_table(columns, body, title=title))
     if len(names) > 1:
-        _print_overall(by_policy, names)
+        _print_totals(study)
 
 
-def _print_overall(by_policy: dict[str, dict[str, Any]], names: list[str]) -> None:
-    body: list[tuple[float, tuple[str, ...]]] = []
-    for policy, rows in by_policy.items():
-        gaps = np.array([rows[world].gap_closed for world in names if world in rows])
-        gaps = gaps[np.isfinite(gaps)]
-        worse = sum(1 for world in names if rows[world].gain_upper < 0)
-        mean = float(gaps.mean()) if gaps.size else float("nan")
-        body.append((mean, (policy, "" if np.isnan(mean) else f"{mean:.3f}", str(gaps.size), str(worse))))
-    body.sort(key=lambda item: -np.inf if np.isnan(item[0]) else -item[0])
-    columns = ("policy", "mean gap closed", "worlds with headroom", "worlds where worse than uniform")
-    console.print(make_table(columns, [row for _, row in body], title="over all worlds"))
+def _print_totals(study: WorldStudy) -> None:
+    """Every policy over all worlds."""
+    body = [
+        (
+            item.policy,
+            _interval(item.gap_closed, item.gap_lower, item.gap_upper, 2),
+            str(item.families),
+            *((str(item.better), str(item.worse), str(item.ran)) if item.policy not in REFERENCES else ("", "", "")),
+        )
+        for item in study.totals
+    ]
+    title = (
+        "over all worlds: mean gap closed, families alike, 95 % interval over resampled runs; worlds where the policy "
+        "is clearly better or worse than uniform"
+    )
+    columns = ("policy", "mean gap closed", "families", "better", "worse", "of")
+    console.print(make_table(columns, body, title=title))
 
 
 def _interval(value: float, lower: float, upper: float, digits: int = 3) -> str:

@@ -18,6 +18,8 @@ FEW_WORLDS = 6
 """Up to this many worlds get panels of their own with intervals; more become a map."""
 MOST_SHARES = 12
 """Worlds whose shares are drawn."""
+MOST_LINES, MOST_PANELS = 10, 18
+"""Policies in one picture of objectives, and of shares: uniform and those that close most of the gap."""
 _WIDTHS = (2, 5, 10, 25)
 _REFERENCES = ("best fixed mixture", "oracle")
 
@@ -127,12 +129,12 @@ def objective_chart(study: WorldStudy) -> Any:
     """Mean objective over the budget, a line for each policy, the best spending's end dashed."""
     alt = altair()
     worlds = list(study.tasks)[:MOST_SHARES]
-    policies = list(dict.fromkeys(policy for _, policy in study.curves))
+    policies, left = _kept(study, list(dict.fromkeys(policy for _, policy in study.curves)), MOST_LINES)
     best = {row.world: row.mean for row in study.rows if row.policy == "oracle"}
     values: list[dict[str, Any]] = [
         {"world": world, "policy": policy, "spent": shortened(spent), "objective": shortened(value)}
         for (world, policy), curve in study.curves.items()
-        if world in worlds
+        if world in worlds and policy in policies
         for spent, value in zip(study.progress, curve, strict=True)
     ]
     for item in values:
@@ -167,7 +169,10 @@ def objective_chart(study: WorldStudy) -> Any:
         chart,
         "Objective over the budget",
         f"Mean over {study.signature['runs']} runs; dashed: what the best spending ends with",
-        f"{more} more worlds are in study.json" if more > 0 else "",
+        f"{more} more worlds are in the table" if more > 0 else "",
+        f"Uniform and the {len(policies) - 1} policies that close most of the gap, of {len(policies) + left}"
+        if left
+        else "",
         description=f"Line charts of the objective over the budget in {', '.join(worlds)}.",
     )
 
@@ -177,6 +182,8 @@ def shares_chart(study: WorldStudy, world: str) -> Any:
     alt = altair()
     tasks = list(study.tasks[world])
     own = {policy: shares for (name, policy), shares in study.shares.items() if name == world}
+    kept_policies, left = _kept(study, list(own), MOST_PANELS)
+    own = {policy: own[policy] for policy in kept_policies}
     if len(tasks) > MOST_COLOURS + 1:
         total = np.max([shares.sum(axis=0) for shares in own.values()], axis=0)
         kept = sorted(np.argsort(-total, kind="stable")[:MOST_COLOURS].tolist())
@@ -225,8 +232,20 @@ def shares_chart(study: WorldStudy, world: str) -> Any:
         chart,
         f"Shares of the tasks of {world}",
         f"Mean share of the decisions over {study.signature['runs']} runs",
+        f"Uniform and the {len(own) - 1} policies that close most of the gap over all worlds, of {len(own) + left}"
+        if left
+        else "",
         description=f"Stacked shares of {len(tasks)} tasks over the budget for {', '.join(own)}.",
     )
+
+
+def _kept(study: WorldStudy, policies: Sequence[str], most: int) -> tuple[list[str], int]:
+    """At most so many policies, uniform and those with the largest totals, and how many are left out."""
+    if len(policies) <= most:
+        return list(policies), 0
+    ranks = {item.policy: number for number, item in enumerate(study.totals)}
+    order = sorted(policies, key=lambda policy: -1 if policy == "uniform" else ranks.get(policy, len(ranks)))
+    return order[:most], len(policies) - most
 
 
 def _pooled(marks: Floats, shares: Floats) -> tuple[Floats, Floats]:

@@ -20,6 +20,7 @@ from ..sim.gap import LEAST_HEADROOM
 from ..sim.references import References, references, suite_references
 from ..sim.suite import Split
 from .jobs import Engine, Job, run_jobs
+from .world_totals import WorldTotal, world_totals
 
 RESAMPLES = 2000
 CHUNK = 500
@@ -78,10 +79,12 @@ class WorldStudy:
         progress: fractions of the budget, shape (n_points,).
         tasks: names by world.
         verified: whether the best spending of a world is proven to be the best, by world.
+        totals: every policy over all worlds, the largest mean gap closed first.
         signature: what all figures were made from.
     """
 
     rows: tuple[WorldRow, ...]
+    totals: tuple[WorldTotal, ...] = ()
     curves: dict[tuple[str, str], Floats] = field(default_factory=dict[tuple[str, str], Floats])
     shares: dict[tuple[str, str], Floats] = field(default_factory=dict[tuple[str, str], Floats])
     progress: Floats = field(default_factory=lambda: np.zeros(0))
@@ -303,6 +306,7 @@ def _collect(
     results: Mapping[str, dict[str, Any]],
 ) -> WorldStudy:
     rows: list[WorldRow] = []
+    resampled: dict[tuple[str, str], Floats] = {}
     curves: dict[tuple[str, str], Floats] = {}
     shares: dict[tuple[str, str], Floats] = {}
     tasks: dict[str, tuple[str, ...]] = {}
@@ -327,17 +331,18 @@ def _collect(
             shares[name, spec] = np.sum([decode(piece["shares"]) for piece in pieces], axis=0) / runs
             if spec == "uniform":
                 uniform, goal = final, float(final.mean())
-            rows.append(
-                _row(
-                    WorldRow(world=name, policy=spec, signal=chosen[spec], runs=runs),
-                    final,
-                    uniform,
-                    best,
-                    picks,
-                    0.0 if spec == "uniform" else _saved(curves[name, spec], marks, goal),
-                    sum(float(piece["seconds"]) for piece in pieces),
-                )
+            row, gaps = _row(
+                WorldRow(world=name, policy=spec, signal=chosen[spec], runs=runs),
+                final,
+                uniform,
+                best,
+                picks,
+                0.0 if spec == "uniform" else _saved(curves[name, spec], marks, goal),
+                sum(float(piece["seconds"]) for piece in pieces),
             )
+            rows.append(row)
+            if gaps is not None:
+                resampled[name, spec] = gaps
         room = best - goal
         kind = str(found["method"]) if found["verified"] else f"{found['method']}, best known"
         for label, value, note in (("best fixed mixture", float(found["fixed"]), ""), ("oracle", best, kind)):
@@ -355,6 +360,7 @@ def _collect(
             )
     return WorldStudy(
         rows=tuple(rows),
+        totals=world_totals(rows, resampled),
         curves=curves,
         shares=shares,
         progress=marks,
@@ -372,7 +378,8 @@ def _row(
     picks: np.ndarray[Any, Any],
     saved: float,
     seconds: float,
-) -> WorldRow:
+) -> tuple[WorldRow, Floats | None]:
+    """A row, and the gaps closed of resampled runs."""
     means = final[picks].mean(axis=1)
     gains = (final - uniform)[picks].mean(axis=1)
     rooms = best - uniform[picks].mean(axis=1)
@@ -392,9 +399,10 @@ def _row(
         seconds=seconds,
     )
     if room < LEAST_HEADROOM:
-        return row
-    gap_lower, gap_upper = np.quantile(gains / np.where(rooms > 0, rooms, np.nan), (0.025, 0.975))
-    return replace(row, gap_closed=gain / room, gap_lower=float(gap_lower), gap_upper=float(gap_upper))
+        return row, None
+    gaps = gains / np.where(rooms > 0, rooms, np.nan)
+    gap_lower, gap_upper = np.quantile(gaps, (0.025, 0.975))
+    return replace(row, gap_closed=gain / room, gap_lower=float(gap_lower), gap_upper=float(gap_upper)), gaps
 
 
 def _saved(curve: Floats, marks: Floats, goal: float) -> float:
