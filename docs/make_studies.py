@@ -16,6 +16,7 @@ from typing import Any
 HERE = Path(__file__).parent
 CANDIDATES = ("counterfactual", "planner")
 BEST = "best fixed mixture"
+RIVALS = ("proportional", "EXP3.S (Graves)")
 INTRO = """# Studies on real training
 
 Short: with equal priorities, uniform shares are what to beat, and neither `counterfactual` nor `planner` is shown to beat
@@ -60,8 +61,10 @@ NOTES = """
 """
 
 
-def cell(span: dict[str, Any], digits: int = 3, sign: str = "+") -> str:
+def cell(span: dict[str, Any] | None, digits: int = 3, sign: str = "+") -> str:
     """A figure with its interval, bold where it excludes zero."""
+    if span is None:
+        return ""
     value, lower, upper = (math.nan if span[key] is None else span[key] for key in ("value", "lower", "upper"))
     if math.isnan(value):
         return ""
@@ -69,31 +72,59 @@ def cell(span: dict[str, Any], digits: int = 3, sign: str = "+") -> str:
     return f"**{text}**" if lower > 0 or upper < 0 else text
 
 
-def summary(name: str, data: dict[str, Any]) -> list[str]:
-    """A row for each setting."""
-    lines: list[str] = []
-    for setting in dict.fromkeys(row["setting"] for row in data["rows"]):
-        own = {row["label"]: row for row in data["rows"] if row["setting"] == setting}
-        cells = [f"[{name}](studies/{name}.md): {setting}", str(own["uniform"]["seeds"])]
-        cells += [f"{own['uniform']['objective']['value']:.3f}", cell(own[BEST]["gain"]) if BEST in own else ""]
-        for label in CANDIDATES:
-            row = own.get(label)
-            cells.append("" if row is None else row["note"] or cell(row["gain"]))
-            gap = None if row is None else row["gap_closed"]["value"]
-            cells.append("" if gap is None or math.isnan(gap) else f"{gap:.0%}")
-        others = {
-            label: row for label, row in own.items() if label not in (*CANDIDATES, BEST, "uniform") and row["part"] == 1
-        }
-        runner = max(others.values(), key=lambda row: row["gain"]["value"] or -math.inf, default=None)
-        cells.append("" if runner is None else f"{runner['label']} {cell(runner['gain'])}")
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+def table(columns: tuple[str, ...], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def by_setting(name: str, data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Rows by label, for each setting by a link to its page."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in data["rows"]:
+        found.setdefault(f"[{name}](studies/{name}.md): {row['setting']}", {})[row["label"]] = row
+    return found
+
+
+def gains(title: str, own: dict[str, Any]) -> list[str]:
+    """What there was to gain in a setting, and who gained it."""
+    cells = [title, str(own["uniform"]["seeds"]), f"{own['uniform']['objective']['value']:.3f}"]
+    cells.append(cell(own[BEST]["gain"]) if BEST in own else "")
+    for label in CANDIDATES:
+        row = own.get(label)
+        cells.append("" if row is None else row["note"] or cell(row["gain"]))
+        gap = None if row is None else row["gap_closed"]["value"]
+        cells.append("" if gap is None or math.isnan(gap) else f"{gap:.0%}")
+    left_out = (*CANDIDATES, BEST, "uniform")
+    others = [row for label, row in own.items() if label not in left_out and row["part"] == 1 and not row["note"]]
+    runner = max(others, key=lambda row: row["gain"]["value"], default=None)
+    return [*cells, "" if runner is None else f"{runner['label']} {cell(runner['gain'])}"]
+
+
+def against(title: str, own: dict[str, Any]) -> list[str]:
+    """The candidates against those that the package has to be better than."""
+    return [title, *(cell(own[label]["beyond"].get(name)) for name in RIVALS for label in CANDIDATES if label in own)]
+
+
+def parts(title: str, own: dict[str, Any]) -> list[str]:
+    """What 70 % of the budget came to, against uniform at all of it."""
+    return [title, *(cell(own[f"{label} at 70%"]["gain"]) for label in (*CANDIDATES, BEST))]
+
+
+def costs(title: str, own: dict[str, Any]) -> list[str]:
+    """What the candidates themselves cost: evaluations and time."""
+    cells = [title, f"{own['uniform']['seconds']:.1f}"]
+    for label in CANDIDATES:
+        row = own[label]
+        saved = "" if row["saved"] is None else f"{row['saved']:.0%}"
+        cells += [f"{row['evaluations']:.0%}", f"{row['policy_seconds']:.2f}", f"{row['seconds']:.1f}", saved]
+    return cells
 
 
 def main(folders: list[str]) -> None:
     """Copy pages and figures, and write the summary."""
     (HERE / "studies").mkdir(exist_ok=True)
-    rows: list[str] = []
+    settings: dict[str, dict[str, Any]] = {}
     made: list[str] = []
     for folder in map(Path, folders):
         text = (folder / "study.md").read_text(encoding="utf-8")
@@ -102,15 +133,32 @@ def main(folders: list[str]) -> None:
         head, separator, rest = text.partition("\n## ")
         (HERE / "studies" / f"{name}.md").write_text(head + "\n" + picture + separator[1:] + rest, encoding="utf-8")
         shutil.copyfile(folder / "gains.png", HERE / "figures" / f"study-{name}.png")
-        rows += summary(name, json.loads((folder / "study.json").read_text(encoding="utf-8")))
+        settings |= by_setting(name, json.loads((folder / "study.json").read_text(encoding="utf-8")))
         made.append(next(part for part in text.split("`") if part.startswith("apportion study")))
-    head = (
-        "## What was found\n\nDifferences from uniform in the final objective; bold where the interval excludes zero. Made by "
-        + ", ".join(f"`{command}`" for command in made)
-        + ".\n\n| study: setting | seeds | uniform | best fixed mixture found | counterfactual | gap closed | planner "
-        "| gap closed | best other |\n|---|---|---|---|---|---|---|---|---|\n"
-    )
-    (HERE / "studies.md").write_text(INTRO + head + "\n".join(rows) + "\n" + NOTES, encoding="utf-8")
+    both = [title for title, own in settings.items() if all(label in own for label in CANDIDATES)]
+    cut = [title for title in both if f"{BEST} at 70%" in settings[title]]
+    columns = ("study: setting", "seeds", "uniform", "best fixed mixture found", "counterfactual", "gap closed")
+    pairs = tuple(f"{label} - {name}" for name in RIVALS for label in CANDIDATES)
+    each = ("evaluations", "policy, s", "run, s", "budget saved")
+    sections = [
+        "## What was found\n\nDifferences from uniform in the final objective; bold where the interval excludes zero. "
+        f"Made by {', '.join(f'`{command}`' for command in made)}.\n",
+        table(
+            (*columns, "planner", "gap closed", "best other"), [gains(title, own) for title, own in settings.items()]
+        ),
+        "Paired differences from shares by size, and from EXP3.S on prediction gain:\n",
+        table(("study: setting", *pairs), [against(title, settings[title]) for title in both]),
+        "With 70 % of the budget, minus uniform with all of it:\n",
+        table(("study: setting", *CANDIDATES, BEST), [parts(title, settings[title]) for title in cut]),
+        "What they cost: part of the budget spent on evaluations, seconds of the policy itself and of a run (of uniform in "
+        "the second column), and the share of the budget not needed to reach uniform's last evaluation, on mean "
+        "curves (empty where it was not reached):\n",
+        table(
+            ("study: setting", "uniform, s", *(f"{label}: {word}" for label in CANDIDATES for word in each)),
+            [costs(title, settings[title]) for title in both],
+        ),
+    ]
+    (HERE / "studies.md").write_text(INTRO + "\n".join(sections) + NOTES, encoding="utf-8")
 
 
 if __name__ == "__main__":

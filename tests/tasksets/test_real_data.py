@@ -41,6 +41,13 @@ def test_complete_sets_have_their_published_sizes(options):
     found = glue(data_dir=DATA, tasks=["rte", "wnli"], options=replace(options, max_train=None, freeze_layers=0)).tasks
     found += superglue(data_dir=DATA, tasks=["cb"], options=replace(options, max_train=None, freeze_layers=0)).tasks
     assert {task.name: task.size for task in found} == {"rte": 2490, "wnli": 635, "cb": 250}
+    fair = superglue(
+        data_dir=DATA,
+        tasks=["cb"],
+        options=replace(options, max_train=None, freeze_layers=0),
+        validate_on_training=True,
+    )["cb"]
+    assert (len(fair.train), len(fair.validation[""]), len(fair.final[""])) == (225, 25, 56)
 
 
 @pytest.mark.parametrize(("make", "n_tasks"), [(glue, 9), (superglue, 5)])

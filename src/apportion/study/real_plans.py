@@ -168,7 +168,8 @@ def falsification_plan(name: str, *, data_dir: str | None = None, quick: bool = 
     about = FALSIFICATION[name]
     taskset: dict[str, Any] = {"name": name}
     if name == "superglue":
-        taskset["options"] = {"freeze_layers": "all"}
+        options: dict[str, Any] = {"freeze_layers": "all"} | ({"max_validation": 800} if quick else {})
+        taskset |= {"validate_on_training": True, "options": options}
         if data_dir is not None:
             taskset["data_dir"] = data_dir
     config = {**_config(about["amount"]), "taskset": taskset, "training": {"threads": 1, "evaluation_size": 32}}

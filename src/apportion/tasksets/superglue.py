@@ -9,6 +9,7 @@ from typing import Any
 
 from .._check import check_names
 from ..training import Taskset
+from .derived import with_validation_from_training
 from .glue import columns, read_split
 from .tables import Table
 from .workload import TextOptions, TextTask, text_taskset
@@ -60,6 +61,7 @@ def superglue(
     data_dir: str | Path | None = None,
     tasks: Sequence[str] | None = None,
     options: TextOptions | Mapping[str, Any] | None = None,
+    validate_on_training: bool = False,
 ) -> Taskset:
     """Makes five tasks of SuperGLUE as classifications of text pairs, scored on their development sets.
 
@@ -74,6 +76,8 @@ def superglue(
             columns and labels as on the hub; None loads from the hub.
         tasks: names of the tasks to take, in their order; None takes all five.
         options: encoder, freezing and sizes; in a configuration the table `taskset.options`.
+        validate_on_training: evaluate during a run on training examples set aside, and use the development sets for
+            the final scores alone; see `with_validation_from_training`.
 
     Raises:
         ValueError: a task is unknown, or a table is not as it should be.
@@ -97,4 +101,5 @@ def superglue(
         for name in chosen
     ]
     origin = f"hub {HUB}" if data_dir is None else "local Parquet"
-    return text_taskset("superglue", made, options, notes={"data": origin})
+    taskset = text_taskset("superglue", made, options, notes={"data": origin})
+    return with_validation_from_training(taskset) if validate_on_training else taskset
