@@ -122,7 +122,10 @@ def glue_plan(*, data_dir: str | None = None, quick: bool = False, settings: Seq
         for task in ("rte", "mrpc", "stsb", "cola")
     )
     every = (
-        RealSetting(name="equal", words=f"Equal priorities, {amount:.0f} batches of 32."),
+        RealSetting(
+            name="equal",
+            words=f"Equal priorities, {amount:.0f} batches of 32: the objective is the average GLUE score, without WNLI.",
+        ),
         *targets,
         RealSetting(
             name="decoys",
