@@ -97,7 +97,7 @@ def print_plan(config: Config, trainer: Trainer) -> None:
             f"{selector.budget.unit} of it; `training.reference` names one that is there"
         )
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, markup=False, soft_wrap=not console.is_terminal)
     rows = [
         (
             task.name,
