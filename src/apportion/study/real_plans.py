@@ -124,7 +124,7 @@ def glue_plan(*, data_dir: str | None = None, quick: bool = False, settings: Seq
     every = (
         RealSetting(
             name="equal",
-            words=f"Equal priorities, {amount:.0f} batches of 32: the objective is the average GLUE score, without WNLI.",
+            words=f"Equal priorities, {amount:.0f} batches of 32; what counts is the average GLUE score, without WNLI.",
         ),
         *targets,
         RealSetting(
