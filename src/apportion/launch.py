@@ -64,6 +64,7 @@ def launch(
     try:
         trainer = make_trainer(config, run, [*callbacks, *trackers], taskset)
         if not run.checkpoints:
+            trainer.loader.selector.shares()  # A policy that cannot decide leaves nothing behind.
             trainer.save()
     except BaseException:
         if not resume:

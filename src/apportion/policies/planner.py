@@ -145,8 +145,13 @@ class Planner(Policy):
         self.turned_ = np.zeros(n_runs)
 
     def probabilities(self, context: Context) -> Floats:
-        """The plan of this moment, varied early in the run, with a part spread evenly, shape (n_runs, n_tasks)."""
-        self._check_lessons()
+        """The plan of this moment, varied early in the run, with a part spread evenly, shape (n_runs, n_tasks).
+
+        Raises:
+            FileNotFoundError: the runs that `priors` names are not there, and no saved state brought what they teach.
+        """
+        if self.priors is not None and self.lessons_ is None:
+            raise FileNotFoundError(f"`priors` must name run directories or a file of lessons, got {self.priors!r}.")
         n, progress = context.n_tasks, context.progress
         if n == 1:
             return np.ones((context.n_runs, 1))
@@ -185,15 +190,6 @@ class Planner(Policy):
             if rows.size:
                 self._plan(rows, spent[rows], warm=fitted)
 
-    def state_dict(self) -> dict[str, Any]:
-        """The state as data that JSON can hold.
-
-        Raises:
-            FileNotFoundError: the runs that `priors` names are not there, and no saved state brought what they teach.
-        """
-        self._check_lessons()
-        return super().state_dict()
-
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a saved state, and with it what earlier runs taught; their directories may be gone."""
         if "lessons_" in state:
@@ -210,10 +206,6 @@ class Planner(Policy):
             return Lessons.of_paths(self.priors, upper=self.upper).data()
         except FileNotFoundError:
             return None
-
-    def _check_lessons(self) -> None:
-        if self.priors is not None and self.lessons_ is None:
-            raise FileNotFoundError(f"`priors` must name run directories or a file of lessons, got {self.priors!r}.")
 
     def _plan(self, rows: Ints, spent: Floats, *, warm: bool) -> None:
         order, n = self.order_, len(self.tasks_)
