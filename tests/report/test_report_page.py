@@ -2,8 +2,7 @@ import base64
 import hashlib
 import json
 import re
-import shutil
-import subprocess
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,8 +10,10 @@ import numpy as np
 import orjson
 import pytest
 
+from apportion.errors import CheckpointError, LogFormatError
 from apportion.report import gather, load_runs, render, run_of, write_live, write_report
 from apportion.run import RunDirectory
+from report.browser import CHROMIUM, Browser
 from report.made_runs import log_of, make_run, make_study, make_tasks
 
 HOSTILE = [
@@ -170,6 +171,34 @@ def test_live_pages_follow_runs_that_begin_and_end(tmp_path):
         write_live([tmp_path / "nothing"], tmp_path / "live.html")
 
 
+def test_a_damaged_log_is_left_out_of_live_pages_and_named(tmp_path):
+    """Beside a run that goes on its page says so; once the others have finished, the error ends it."""
+    first = make_run(tmp_path / "a", "uniform", 0, finish=False)
+    make_run(tmp_path / "b", "proportional", 0)
+    with (tmp_path / "b" / "decisions.jsonl").open("ab") as log:
+        log.write(b"garbage\n")
+    starting = RunDirectory.create(tmp_path / "c", config="seed = 0")
+    starting.log_path.write_bytes((first / "decisions.jsonl").read_bytes().split(b"\n")[0][:40])
+    pages = []
+
+    def written(page):
+        pages.append(page.read_text())
+        RunDirectory.open(first).write_summary({"tasks": {}})
+
+    runs = [tmp_path / name for name in "abc"]
+    with pytest.raises(LogFormatError, match="this is not JSON"):
+        write_live(runs, tmp_path / "live.html", every=1, written=written)
+    assert len(pages) == 2
+    for page in pages:
+        text = "".join(Page(page).text)
+        assert "Left out, since it cannot be read now" in text
+        assert "decisions.jsonl" in text
+        assert "proportional" not in text
+    (first / "plan.json").write_bytes(b'{"plan": [')
+    with pytest.raises(CheckpointError, match=r"plan\.json' is not JSON"):
+        write_report([first], tmp_path / "report.html")
+
+
 def big_setting(n_rounds=200_000, n_tasks=100):
     rng = np.random.default_rng(0)
     probabilities = np.repeat(rng.dirichlet(np.ones(n_tasks), 100) * 0.9 + 0.1 / n_tasks, n_rounds // 100, axis=0)
@@ -192,27 +221,76 @@ def test_a_long_log_of_many_tasks_makes_a_small_page():
     assert len(large) < 1.1 * len(small)
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    found = Browser(tmp_path_factory.mktemp("profile"))
+    yield found
+    found.close()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-@pytest.mark.parametrize("which", ["html", "hostile"])
-def test_a_browser_draws_every_figure_without_an_error(which, request, tmp_path):
+@pytest.mark.parametrize(("which", "width", "dark"), [("html", 1400, False), ("hostile", 360, True)])
+def test_a_browser_draws_every_figure_without_an_error(which, width, dark, request, browser, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(request.getfixturevalue(which))
-    command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--window-size=360,900",
-        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=60000", "--dump-dom", path.as_uri(),
-    ]  # fmt: skip
-    for _ in range(3):  # on a busy machine the browser sometimes gives the page before the last figures are drawn
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-        page = Page(done.stdout)
-        drawn = [attrs for attrs in page.of("div") if "drawn" in attrs.get("class", "").split()]
-        if len(drawn) == len(page.of("figure")):
-            break
-    assert len(drawn) == len(page.of("figure")) > 5
-    assert not page.of("img")
+    browser.open(path, width=width, dark=dark)
+    assert browser.value("document.querySelectorAll('.chart.drawn svg, .chart.drawn canvas').length") > 5
+    assert browser.value("document.querySelectorAll('.chart:not(.drawn), img').length") == 0
+    assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert browser.value("getComputedStyle(document.body).backgroundColor") == (
+        "rgb(20, 24, 30)" if dark else "rgb(255, 255, 255)"
+    )
+    assert not browser.told
+    assert all(address.startswith(("file:", "data:", "blob:")) for address in browser.requested)
+
+
+def test_a_reader_without_a_mouse_sorts_and_saves(browser, html, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(html)
+    browser.open(path)
+    browser.press("Tab")
+    assert browser.value("document.activeElement.className") == "skip"
+    saved = tmp_path / "saved"
+    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(saved))
+    for kind in ("csv", "svg", "png", "numbers"):
+        browser.value(f"document.querySelector('#s1-forest [data-do={kind}]').focus()")
+        browser.press("Enter")
+    browser.wait_for("!document.querySelector('#s1-forest .numbers').hidden")
+    shown = "[...document.querySelectorAll('#s1-forest .numbers tbody tr')].map(row => row.cells[0].textContent)"
+    first = browser.value(shown)
+    browser.value("document.querySelector('#s1-forest .numbers .sort').focus()")
+    browser.press("Enter")
+    assert browser.value(shown) == sorted(first)
+    browser.press("Enter")
+    assert browser.value(shown) == sorted(first, reverse=True)
+    begins = {"csv": b"policy,reference,task,mean", "svg": b"<svg", "png": b"\x89PNG"}
+    for kind, start in begins.items():
+        file = saved / f"s1-forest.{kind}"
+        for _ in range(200):
+            if file.is_file() and file.stat().st_size:
+                break
+            time.sleep(0.05)
+        assert file.read_bytes().startswith(start)
+    assert not browser.told
+
+
+def test_a_live_page_stays_as_its_reader_left_it(browser, study, tmp_path):
+    path = tmp_path / "live.html"
+    settings = load_runs(study[:1])
+    path.write_text(render(settings, refresh=1.0))
+    browser.open(path)
+    browser.value("document.querySelector('details').open = true")
+    browser.value("document.querySelector('#s1-overview .sort').click()")
+    browser.value("scrollTo({ top: 700, behavior: 'instant' }); document.querySelector('[data-do=csv]').focus()")
+    left = browser.value("[scrollY, document.activeElement.dataset.do]")
+    browser.value("window.old = true")
+    write_report(study[:1], path)
+    browser.wait_for("!window.old && document.documentElement.dataset.drawn == 'all'")
+    assert browser.value("[scrollY, document.activeElement.dataset.do]") == left
+    assert browser.value("document.querySelector('details').open")
+    assert browser.value("document.querySelector('#s1-overview th').getAttribute('aria-sort')") == "ascending"
+    assert not browser.told
 
 
 def test_numbers_that_are_no_numbers_do_not_reach_the_page(html):

@@ -129,10 +129,9 @@ def print_study(study: TrainingStudy) -> None:
         )
     columns = ("policy", "objective", f"difference from {first}", "evaluations", "seconds", "")
     console.print(make_table(columns, rows, title=title))
-    tasks = list(study.rows[0].scores)
+    trained = [row for row in study.rows if not row.note]
     body = [
-        (row.policy, *(f"{row.scores[task]:.3f} ({row.shares[task]:.0%})" for task in tasks))
-        for row in study.rows
-        if not row.note
+        (task, *(f"{row.scores[task]:.3f} ({row.shares[task]:.0%})" for row in trained))
+        for task in (trained[0].scores if trained else ())
     ]
-    console.print(make_table(("policy", *tasks), body, title="score (share) by task"))
+    console.print(make_table(("task", *(row.policy for row in trained)), body, title="score (share) by task"))

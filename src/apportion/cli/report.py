@@ -20,15 +20,24 @@ def report(
 
     with one_sentence():
 
-        def places() -> list[Path]:
-            return [found for path in runs for found in find_runs(path)]
+        def begun() -> list[Path]:
+            return [found for path in runs for found in (find_runs(path) if _any_in(path) else [path])]
 
-        page = write_live(places, out, every=every, written=_told) if live else write_report(places(), out)
+        if live and not any(_any_in(path) for path in runs):
+            console.print("waiting for the first decision of a run", soft_wrap=True)
+        if live:
+            page = write_live(begun, out, every=every, written=_told)
+        else:
+            page = write_report([found for path in runs for found in find_runs(path)], out)
     console.print(f"report: {page}", markup=False, soft_wrap=True)
 
 
 def _told(page: Path) -> None:
     console.print(f"written: {page}", markup=False, soft_wrap=True)
+
+
+def _any_in(path: Path) -> bool:
+    return next(path.glob("**/decisions.jsonl"), None) is not None
 
 
 def find_runs(path: Path) -> list[Path]:

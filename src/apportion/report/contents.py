@@ -13,7 +13,7 @@ from .blocks import Block, Cell, Charts, Section, TableBlock, TextBlock, percent
 from .runs import Run
 from .settings import Setting
 from .tables import OBJECTIVE
-from .wording import interval_text, printable
+from .wording import clock, interval_text, printable
 
 _LONGEST_TEXT = 200_000
 _MANY_TASKS = 10
@@ -45,7 +45,9 @@ def overview(setting: Setting) -> TableBlock:
     against = {row.policy: row for row in tables.differences(setting) if row.task == OBJECTIVE}
     saved = {row.policy: row for row in tables.savings(setting)}
     rows: list[list[Any]] = []
-    for policy in setting.policies:
+    known = [policy for policy in setting.policies if finals[policy].n]
+    best_first = sorted(known, key=lambda policy: -finals[policy].mean)
+    for policy in best_first + [policy for policy in setting.policies if policy not in known]:
         runs, final = setting.of(policy), finals[policy]
         row = against.get(policy)
         spent = sum(run.log.spent for run in runs)
@@ -53,9 +55,9 @@ def overview(setting: Setting) -> TableBlock:
         rows.append(
             [
                 policy,
-                final.n,
-                (final.mean, final.lower, final.upper),
                 "reference" if row is None else _signed(row),
+                (final.mean, final.lower, final.upper),
+                final.n,
                 "–" if row is None else Cell(f"{row.wins} of {row.n}", row.wins / row.n if row.n else None),
                 percent(saved[policy].share) if policy in saved else "–",
                 percent(sum(run.log.evaluation_cost for run in runs) / spent if spent else math.nan),
@@ -66,17 +68,17 @@ def overview(setting: Setting) -> TableBlock:
         "All policies",
         (
             "policy",
-            "seeds",
-            "objective (95 % interval)",
             f"difference to {setting.reference} (95 % interval)",
+            "objective (95 % interval)",
+            "seeds",
             "seeds above",
             f"budget to reach {setting.reference}",
             "evaluations, of what was spent",
             "seconds per run",
         ),
         rows,
-        f"Scores {tables.compared(setting).words}. Intervals: Student t over seeds; differences are paired by seed. "
-        f"Budget to reach {setting.reference}: share of the budget at which the last evaluation of "
+        f"Best first. Scores {tables.compared(setting).words}. Intervals: Student t over seeds; differences are "
+        f"paired by seed. Budget to reach {setting.reference}: share of the budget at which the last evaluation of "
         f"{setting.reference} with the same seed was first reached, median over seeds.",
     )
 
@@ -89,10 +91,10 @@ def _signed(row: tables.Difference) -> Cell:
 
 def _scores(setting: Setting, charts: Charts, prefix: str) -> Iterable[Block]:
     curves, differences = tables.curves(setting), tables.differences(setting)
-    if any(row.task == OBJECTIVE for row in curves):
-        yield charts.block(f"{prefix}objective", figures.objective(curves, setting))
     if any(row.task == OBJECTIVE and row.n for row in differences):
         yield charts.block(f"{prefix}forest", figures.forest(differences, setting))
+    if any(row.task == OBJECTIVE for row in curves):
+        yield charts.block(f"{prefix}objective", figures.objective(curves, setting))
     if any(row.task != OBJECTIVE and row.n for row in differences):
         yield charts.block(f"{prefix}task-differences", figures.task_differences(differences, setting))
     if any(row.task != OBJECTIVE for row in curves):
@@ -194,7 +196,7 @@ def _given(setting: Setting, charts: Charts, prefix: str) -> Iterable[Block]:
             yield table(
                 f"Plan for {run.policy}, seed {run.seed}",
                 columns,
-                ([_shown(row.get(column, "–")) for column in columns] for row in rows),
+                ([_shown(column, row.get(column, "–")) for column in columns] for row in rows),
             )
 
 
@@ -207,7 +209,7 @@ def _runs(setting: Setting) -> Iterable[Block]:
                 run.path.name or str(run.path),
                 run.policy,
                 run.seed,
-                "finished" if run.finished else "not finished",
+                _state(run),
                 run.log.n_decisions,
                 run.log.spent,
                 run.objective,
@@ -233,6 +235,12 @@ def _runs(setting: Setting) -> Iterable[Block]:
         yield TextBlock(f"Header of the log of {policy}, seed {run.seed}", printable(head[:_LONGEST_TEXT]))
 
 
+def _state(run: Run) -> str:
+    if run.finished:
+        return "finished"
+    return "not finished" if math.isnan(run.written_at) else f"not finished, last written {clock(run.written_at)}"
+
+
 def _signature(run: Run) -> str:
     given = run.summary.get("signature")
     if isinstance(given, str):
@@ -251,5 +259,7 @@ def _checksum(setting: Setting, name: str) -> str:
     return "–"
 
 
-def _shown(value: Any) -> Any:
+def _shown(column: str, value: Any) -> Any:
+    if column == "share" and isinstance(value, float):
+        return percent(value)
     return value if isinstance(value, (int, float, str)) else orjson.dumps(value).decode()

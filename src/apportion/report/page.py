@@ -17,11 +17,13 @@ from .._check import check_number
 from .._files import write_file
 from .._optional import optional
 from .._version import __version__
+from ..errors import CheckpointError, LogFormatError
 from .blocks import Charts, Section, TableBlock
 from .contents import overview, sections
 from .runs import Run, load_run
 from .settings import Setting, gather, load_runs
 from .tables import Verdict, verdict
+from .wording import clock, plain, tied
 
 
 def write_report(
@@ -45,6 +47,7 @@ def write_report(
         ValueError: no run is given, the same run twice, or `refresh` is too small.
         FileNotFoundError: a folder holds no run with a decision.
         LogFormatError: a log is damaged.
+        CheckpointError: a summary or a `plan.json` is.
         MissingExtraError: altair, vl-convert or jinja2 is not installed.
     """
     if refresh is not None:
@@ -65,6 +68,8 @@ def write_live(
 ) -> Path:
     """Write the report again and again until every run has finished; an open page follows by itself.
 
+    A run whose log cannot be read is left out of a page, which says so, while others go on.
+
     Args:
         runs: run directories; or a function that gives them, asked before each report. Those without a decision are
             left out until they have one.
@@ -76,42 +81,61 @@ def write_live(
     Raises:
         ValueError: no run is given, the same run twice, or `every` is too small.
         FileNotFoundError: a folder does not exist.
+        LogFormatError: a log is damaged, and no other run goes on.
+        CheckpointError: the same for a summary or a `plan.json`.
     """
     check_number("every", every, low=1.0)
+    path = Path(out)
     while True:
-        settings = _begun(runs() if callable(runs) else runs, reference)
-        if not settings:
-            time.sleep(every)
-            continue
-        finished = all(run.finished for setting in settings for run in setting.runs)
-        html = render(settings, refresh=None if finished else every)
-        path = Path(out)
-        write_file(path, html.encode("utf-8", errors="replace"))
-        if written is not None:
-            written(path)
-        if finished:
+        found, damaged = _begun(runs() if callable(runs) else runs)
+        finished = all(run.finished for run in found)
+        if found:
+            notes = [f"Left out, since it cannot be read now: {error}" for error in damaged]
+            html = render(gather(found, reference=reference), refresh=None if finished else every, notes=notes)
+            write_file(path, html.encode("utf-8", errors="replace"))
+            if written is not None:
+                written(path)
+        if finished and damaged:
+            raise damaged[0]
+        if found and finished:
             return path
         time.sleep(every)
 
 
-def _begun(runs: Sequence[str | Path], reference: str) -> list[Setting]:
+def _begun(runs: Sequence[str | Path]) -> tuple[list[Run], list[LogFormatError | CheckpointError]]:
+    """The runs that have a decision, and what is wrong with those that cannot be read."""
     if not runs:
         raise ValueError("at least one run directory is needed, got none.")
     found: list[Run] = []
+    damaged: list[LogFormatError | CheckpointError] = []
     for path in runs:
         try:
             found.append(load_run(path))
         except FileNotFoundError:
             if not Path(path).is_dir():
                 raise
-    return gather(found, reference=reference)
+        except (LogFormatError, CheckpointError) as error:
+            damaged.append(error)
+    return found, damaged
 
 
-def render(settings: Sequence[Setting], *, title: str = "Apportion report", refresh: float | None = None) -> str:
+def render(
+    settings: Sequence[Setting],
+    *,
+    title: str = "Apportion report",
+    refresh: float | None = None,
+    notes: Sequence[str] = (),
+) -> str:
     """The page of some settings as HTML.
 
     The only scripts that a browser runs on it are the two of this package, known by their hashes; the page may not
     load anything from anywhere.
+
+    Args:
+        settings: what to show, one part of the page for each.
+        title: of the page.
+        refresh: seconds after which an open page loads itself anew; None for never, and then no time is on the page.
+        notes: warnings that stand above all.
 
     Raises:
         MissingExtraError: altair, vl-convert or jinja2 is not installed.
@@ -132,12 +156,15 @@ def render(settings: Sequence[Setting], *, title: str = "Apportion report", refr
     }
     library, script = _library(), _asset("page.js")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["tied"] = tied
     safe = optional("markupsafe", extra="report").Markup
     return environment.from_string(_asset("page.html.j2")).render(
         title=title,
         parts=parts,
         version=__version__,
         refresh=refresh,
+        written_at=clock(time.time()),
+        notes=[plain(note) for note in notes],
         style=safe(_asset("page.css")),
         data=safe(_embedded(data)),
         library=safe(library),

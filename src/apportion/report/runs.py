@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import orjson
 
+from ..errors import CheckpointError
 from ..log import Log, read_log
 from ..records import Floats, Task, priorities
 from ..run import RunDirectory
@@ -39,6 +40,7 @@ class Run:
         summary: what the run wrote at its end; empty while it goes on.
         extra: forecasts, transfer and plan that were given beside it, see `docs/report.md`.
         config: text of its configuration.
+        written_at: when its log was last written to, in seconds since 1970; NaN where there is no file.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class Run:
     summary: Mapping[str, Any]
     extra: Mapping[str, Any]
     config: str
+    written_at: float = float("nan")
 
     @property
     def objective(self) -> float:
@@ -80,10 +83,12 @@ def load_run(path: str | Path) -> Run:
     Raises:
         FileNotFoundError: the folder holds no run, or the run has made no decision yet.
         LogFormatError: the log is damaged.
+        CheckpointError: its summary or `plan.json` is.
     """
     folder = RunDirectory.open(path)
-    if not folder.log_path.is_file():
+    if not _has_begun(folder.log_path):
         raise FileNotFoundError(f"the run in '{folder.path}' has no decision yet: wait for its first one.")
+    written_at = folder.log_path.stat().st_mtime
     beside = folder.path / _EXTRA
     with warnings.catch_warnings():
         if not folder.summary_path.is_file():
@@ -93,10 +98,30 @@ def load_run(path: str | Path) -> Run:
     return run_of(
         log,
         path=folder.path,
-        summary=folder.summary() if folder.summary_path.is_file() else None,
-        given=cast("dict[str, Any]", orjson.loads(beside.read_bytes())) if beside.is_file() else {},
+        summary=_object(folder.summary_path) if folder.summary_path.is_file() else None,
+        given=_object(beside) if beside.is_file() else {},
         config=folder.config_path.read_text(encoding="utf-8", errors="replace"),
+        written_at=written_at,
     )
+
+
+def _has_begun(log: Path) -> bool:
+    """Whether the log has a whole line after its header."""
+    if not log.is_file():
+        return False
+    with log.open("rb") as file:
+        file.readline()
+        return file.readline().endswith(b"\n")
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        data = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise CheckpointError(f"'{path}' is not JSON ({error}).") from error
+    if not isinstance(data, dict):
+        raise CheckpointError(f"'{path}' must hold an object, got {type(data).__name__}.")
+    return cast("dict[str, Any]", data)
 
 
 def run_of(
@@ -106,6 +131,7 @@ def run_of(
     summary: Mapping[str, Any] | None,
     given: Mapping[str, Any] | None = None,
     config: str = "",
+    written_at: float = float("nan"),
 ) -> Run:
     """One run from a log that was read already; nothing of the log is kept but `Condensed`.
 
@@ -115,6 +141,7 @@ def run_of(
         summary: what it wrote at its end; None while it goes on.
         given: forecasts, transfer and plan; those in the summary go before.
         config: text of its configuration.
+        written_at: when its log was last written to, in seconds since 1970.
     """
     found = summary or {}
     condensed = condense(log)
@@ -135,6 +162,7 @@ def run_of(
         summary=found,
         extra={**(given or {}), **own},
         config=config,
+        written_at=written_at,
     )
 
 

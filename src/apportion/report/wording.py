@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -68,6 +70,24 @@ def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
         taken.add(label)
         found.append(label)
     return found
+
+
+def tied(text: str) -> str:
+    """The text with numbers and their percent signs kept on one line.
+
+    >>> tied("a 95 % interval") == "a 95\u00a0% interval"
+    True
+    """
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
+
+
+def clock(seconds: float) -> str:
+    """A time in seconds since 1970 as date and time of day.
+
+    >>> clock(0.0)
+    '1970-01-01 00:00:00 UTC'
+    """
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
 def interval_text(mean: float, lower: float, upper: float, *, sign: bool = False, word: str = "") -> str:

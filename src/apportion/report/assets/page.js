@@ -30,12 +30,28 @@
   const isDark = () => root.dataset.theme === "dark"
     || (root.dataset.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
 
-  const themed = (width) => {
+  /** Names that a figure gives colours to. */
+  const colouredBy = (value) => {
+    if (!value || typeof value !== "object") return [];
+    const domain = value.color && value.color.scale && value.color.scale.domain;
+    if (Array.isArray(domain) && typeof domain[0] === "string") return domain;
+    return Object.entries(value).map(([key, item]) => (key === "datasets" ? [] : colouredBy(item))).find((found) => found.length) || [];
+  };
+
+  /** Columns of a legend: as many names beside each other as fit, spread evenly over its lines. */
+  const legendColumns = (spec, width) => {
+    const names = colouredBy(spec);
+    const each = 34 + 7 * Math.min(34, Math.max(8, ...names.map((name) => name.length)));
+    const lines = Math.ceil(names.length / Math.max(1, Math.floor(width / each))) || 1;
+    return Math.ceil(names.length / lines) || 1;
+  };
+
+  const themed = (spec, width) => {
     const ink = colour("ink"), soft = colour("soft"), line = colour("line");
     return {
       background: "transparent",
       axis: { labelColor: ink, titleColor: soft, gridColor: line, domainColor: soft, tickColor: soft },
-      legend: { labelColor: ink, titleColor: soft, columns: Math.max(1, Math.floor(width / 160)), labelLimit: Math.min(240, width - 60) },
+      legend: { labelColor: ink, titleColor: soft, columns: legendColumns(spec, width), labelLimit: Math.min(240, width - 60) },
       header: { labelColor: ink, titleColor: soft },
       rule: { color: ink },
       text: { color: ink },
@@ -76,7 +92,7 @@
     } else if (spec.width && spec.width.step) {
       spec.width.step = Math.max(36, Math.min(spec.width.step, Math.floor((width - room - 40) / columnsOf(spec))));
     } else if (typeof spec.width === "number" && typeof spec.height !== "number") {
-      spec.width = Math.max(150, width - room - 30);
+      spec.width = Math.max(150, width - Math.min(room, 200) - 30);
     } else if (typeof spec.width === "number") {
       spec.width = width;
       spec.autosize = { type: "fit-x", contains: "padding" };
@@ -104,7 +120,7 @@
     const spec = fit(specOf(figure.id), width);
     delete spec.title;
     delete spec.description;
-    Object.entries(themed(width)).forEach(([part, values]) => {
+    Object.entries(themed(spec, width)).forEach(([part, values]) => {
       spec.config[part] = typeof values === "object" ? { ...spec.config[part], ...values } : values;
     });
     const rows = Math.max(...Object.values(spec.datasets).map((values) => values.length));
@@ -115,6 +131,7 @@
     if (views.get(figure.id) !== now) { view.finalize(); return; }
     now.view = view;
     chartOf(figure).classList.add("drawn");
+    chartOf(figure).style.minHeight = "";
     setHighlight(figure);
   };
 
@@ -133,7 +150,8 @@
   const later = window.requestIdleCallback || ((task) => setTimeout(task, 50));
   const drawRest = async () => {
     const next = figures.find((figure) => !views.has(figure.id));
-    if (next) { await draw(next); later(drawRest); }
+    if (!next) { root.dataset.drawn = "all"; return; }
+    try { await draw(next); } finally { later(drawRest); }
   };
   addEventListener("load", () => later(drawRest));
   const again = () => figures.filter((figure) => views.has(figure.id)).forEach(draw);
@@ -179,7 +197,10 @@
     const box = figure.querySelector(".numbers");
     box.hidden = !box.hidden;
     button.setAttribute("aria-expanded", String(!box.hidden));
-    if (box.hidden || box.firstChild) return;
+    if (!box.hidden && !box.firstChild) fillNumbers(figure, box);
+  };
+
+  const fillNumbers = (figure, box) => {
     const { columns, rows } = numbersOf(figure);
     const region = box.appendChild(document.createElement("div"));
     region.className = "table";
@@ -224,7 +245,7 @@
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("button");
     if (!button) return;
-    if (button.classList.contains("sort")) { sortBy(button.closest("th")); return; }
+    if (button.classList.contains("sort")) { sortNext(button.closest("th")); return; }
     const figure = button.closest("figure");
     if (!figure) return;
     const id = figure.id;
@@ -236,11 +257,13 @@
 
   // Tables
 
-  const sortBy = (header) => {
+  /** Sort a table by a column: numbers from the largest on at first, text from A on, and the other way the next time. */
+  const sortNext = (header) => sortBy(header, header.getAttribute("aria-sort") === "ascending"
+    || (header.classList.contains("number") && !header.hasAttribute("aria-sort")));
+
+  const sortBy = (header, descending) => {
     const table = header.closest("table");
     const index = [...header.parentNode.children].indexOf(header);
-    const descending = header.getAttribute("aria-sort") === "ascending"
-      || (header.classList.contains("number") && !header.hasAttribute("aria-sort"));
     header.parentNode.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
     header.setAttribute("aria-sort", descending ? "descending" : "ascending");
     const value = (row) => {
@@ -260,8 +283,12 @@
 
   // Colours and updates
 
-  const kept = { get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
-    set: (key, value) => { try { localStorage.setItem(key, value); } catch { /* a browser may forbid it; nothing is lost but the choice */ } } };
+  /** What a browser keeps for this page; one that forbids it loses a choice and nothing else. */
+  const store = (name) => ({
+    get: (key) => { try { return window[name].getItem(key); } catch { return null; } },
+    set: (key, value) => { try { window[name].setItem(key, value); } catch { /* forbidden */ } },
+  });
+  const kept = store("localStorage");
   const theme = document.getElementById("theme");
   theme.value = kept.get("apportion-theme") || "auto";
   const applyTheme = () => {
@@ -272,10 +299,49 @@
   theme.addEventListener("change", () => { kept.set("apportion-theme", theme.value); applyTheme(); });
   applyTheme();
 
+  // A page that loads itself anew stays as its reader left it: place, focus, what was opened, sorted and highlighted.
+
+  const passing = store("sessionStorage");
+  const PLACE = `apportion-place-${location.pathname}`;
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const STOPS = "a, button, select, summary, [tabindex]";
+  const headers = () => all("table[id] thead th");
+
+  const remember = () => passing.set(PLACE, JSON.stringify({
+    scroll: scrollY,
+    focus: all(STOPS).indexOf(document.activeElement) - all(STOPS).length, // from the end: the last page has no button to pause
+    open: all("details").flatMap((item, index) => (item.open ? [index] : [])),
+    numbers: figures.filter((figure) => !figure.querySelector(".numbers").hidden).map((figure) => figure.id),
+    sorts: headers().flatMap((item, index) => (item.hasAttribute("aria-sort") ? [[index, item.getAttribute("aria-sort")]] : [])),
+    highlights: all(".highlight").map((select) => select.value),
+    heights: figures.map((figure) => [figure.id, chartOf(figure).offsetHeight]),
+  }));
+
+  const restore = () => {
+    const place = JSON.parse(passing.get(PLACE) || "null");
+    if (!place) return;
+    passing.set(PLACE, "null");
+    const figureOf = (id) => figures.find((figure) => figure.id === id);
+    place.heights.forEach(([id, height]) => { if (figureOf(id)) chartOf(figureOf(id)).style.minHeight = `${height}px`; });
+    place.numbers.map(figureOf).filter(Boolean).forEach((figure) => showNumbers(figure, figure.querySelector("[data-do=numbers]")));
+    all("details").forEach((item, index) => { item.open = place.open.includes(index); });
+    const heads = headers();
+    place.sorts.forEach(([index, order]) => { if (heads[index]) sortBy(heads[index], order === "descending"); });
+    all(".highlight").forEach((select, index) => {
+      if ([...select.options].some((option) => option.value === place.highlights[index])) select.value = place.highlights[index];
+    });
+    const stop = all(STOPS).at(place.focus);
+    if (stop) stop.focus({ preventScroll: true });
+    history.scrollRestoration = "manual";
+    scrollTo({ top: place.scroll, behavior: "instant" });
+  };
+  restore();
+
   const pause = document.getElementById("pause");
   if (pause) {
     let timer = 0;
-    const start = () => { timer = setTimeout(() => location.reload(), 1000 * Number(document.body.dataset.refresh)); };
+    const reload = () => { remember(); location.reload(); };
+    const start = () => { timer = setTimeout(reload, 1000 * Number(document.body.dataset.refresh)); };
     pause.addEventListener("click", () => {
       const paused = pause.getAttribute("aria-pressed") !== "true";
       pause.setAttribute("aria-pressed", String(paused));

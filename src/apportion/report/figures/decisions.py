@@ -10,6 +10,7 @@ from ..settings import Setting
 from ..tables import EffectiveSize, Propensity, Reach, Reward
 from .style import (
     MOST_COLOURS,
+    MOST_TALL_ROWS,
     PALETTE,
     altair,
     budget_axis,
@@ -146,7 +147,9 @@ def effective_sizes(rows: Sequence[EffectiveSize], setting: Setting) -> Any:
         dark = alt.condition("datum.share > 0.35", alt.value("#ffffff"), alt.value("#10151c"))
         layers.append(base.mark_text(fontSize=11).encode(text="text:N", color=dark))
     return finish(
-        alt.layer(*layers).properties(width=alt.Step(64), height=alt.Step(22 if len(targets) <= 30 else 13)),
+        alt.layer(*layers).properties(
+            width=alt.Step(64), height=alt.Step(22 if len(targets) <= MOST_TALL_ROWS else 13)
+        ),
         "What the logs could answer",
         "Effective sample size for per-step estimates under other shares; below 30 is too little to tell",
         f"Number: mean over seeds of (sum w)²/(sum w²); colour: as a part of all decisions; {seeds_words(setting)}",

@@ -9,6 +9,7 @@ from ..settings import Setting
 from ..tables import KIND, OBJECTIVE, CurvePoint, Difference, Forecast
 from .style import (
     MOST_PANELS,
+    MOST_TALL_ROWS,
     altair,
     band_words,
     budget_axis,
@@ -50,12 +51,17 @@ def scores(rows: Sequence[CurvePoint], setting: Setting, forecasts: Sequence[For
     ]
     ahead = records([row for row in forecasts if row.task in tasks], setting)
     values += [{**record, "mean": record["score"], "kind": "forecast"} for record in ahead]
+    end = max((row.spent for row in forecasts), default=0.0)
     layers = [
-        layer.transform_filter("datum.kind == 'measured'") for layer in _lines(setting, "score", band=has_bands(rows))
+        layer.transform_filter("datum.kind == 'measured'")
+        for layer in _lines(setting, "score", band=has_bands(rows), end=end)
     ]
     if forecasts:
         ahead = alt.Chart().transform_filter("datum.kind == 'forecast'")
-        at = {"x": budget_axis(setting), "color": policy_colour(setting)["color"]}
+        at = {"x": budget_axis(setting, end=end), "color": policy_colour(setting)["color"]}
+        if end > setting.budget:
+            edge = alt.Chart(data([{"spent": setting.budget}])).mark_rule(strokeDash=[4, 3], opacity=0.8)
+            layers.append(edge.encode(x=at["x"]))
         layers.append(ahead.mark_rule(opacity=0.7).encode(y="lower:Q", y2="upper:Q", **at))
         layers.append(
             ahead.mark_point(shape="diamond", filled=False, size=50).encode(
@@ -77,7 +83,10 @@ def scores(rows: Sequence[CurvePoint], setting: Setting, forecasts: Sequence[For
         chart,
         "Score of each task over the budget",
         f"Held-out score, bigger is better; axes differ. Line: mean; {bands}; {seeds_words(setting)}",
-        "Diamonds with bars: forecasts and their intervals" if forecasts else "",
+        "Diamonds with bars: forecasts and their intervals"
+        + ("; dashed line: end of the budget" * (end > setting.budget))
+        if forecasts
+        else "",
         f"The {len(tasks)} tasks in which policies differ most; {left_out} more are in the tables" if left_out else "",
         description=f"Line charts of the held-out scores of {len(tasks)} tasks over the budget, one panel each.",
     )
@@ -106,8 +115,9 @@ def forest(rows: Sequence[Difference], setting: Setting) -> Any:
     colour = policy_colour(setting, legend=False)["color"]
     title = f"difference in the objective to {against}"
     tip = ["policy:N", "mean:Q", "lower:Q", "upper:Q", "n:Q", "wins:Q"]
+    x = alt.X("zero:Q", title=title, scale=alt.Scale(padding=12), axis=alt.Axis(tickCount=6))
     layers = [
-        alt.Chart(data([{"zero": 0}])).mark_rule(strokeDash=[4, 3], opacity=0.8).encode(x=alt.X("zero:Q", title=title)),
+        alt.Chart(data([{"zero": 0}])).mark_rule(strokeDash=[4, 3], opacity=0.8).encode(x=x),
         base.mark_point(filled=True, size=90, opacity=1).encode(x="mean:Q", color=colour, tooltip=tip),
     ]
     if has_intervals(rows):
@@ -139,25 +149,35 @@ def task_differences(rows: Sequence[Difference], setting: Setting) -> Any:
         x=alt.X("policy:N", title=None, sort=list(setting.policies), axis=alt.Axis(labelAngle=-40, labelLimit=140)),
         y=alt.Y("task:N", title=None, sort=list(setting.names), axis=alt.Axis(labelLimit=200)),
     )
-    chart = alt.layer(
+    tall = len(setting.tasks) <= MOST_TALL_ROWS
+    layers = [
         base.mark_rect(stroke="#ffffff", strokeWidth=1).encode(
             color=alt.Color("mean:Q", scale=scale, legend=legend),
             tooltip=["task:N", "policy:N", "mean:Q", "lower:Q", "upper:Q", "n:Q", "wins:Q"],
-        ),
-        base.transform_filter("datum.clear").mark_point(shape="circle", filled=True, size=26, opacity=1, color="#111"),
-    )
+        )
+    ]
+    clear = base.transform_filter("datum.clear")
+    if tall:
+        dark = alt.condition(f"abs(datum.mean) > {0.6 * largest:.6g}", alt.value("#ffffff"), alt.value("#10151c"))
+        text = alt.Text("mean:Q", format="+.2f" if largest >= 0.1 else "+.3f")
+        layers += [
+            base.transform_filter("!datum.clear").mark_text(fontSize=10).encode(text=text, color=dark),
+            clear.mark_text(fontSize=11, fontWeight="bold").encode(text=text, color=dark),
+        ]
+    else:
+        layers.append(clear.mark_point(shape="circle", filled=True, size=26, opacity=1, color="#111"))
     return finish(
-        chart.properties(width=alt.Step(64), height=alt.Step(22 if len(setting.tasks) <= 30 else 13)),
+        alt.layer(*layers).properties(width=alt.Step(64), height=alt.Step(22 if tall else 13)),
         f"What each task gained or lost against {against}",
         "Mean paired difference of the final score; blue is better, orange is worse",
-        f"Dot: the {KIND} excludes zero, not corrected for the number of cells",
+        f"{'Bold' if tall else 'Dot'}: the {KIND} excludes zero, not corrected for the number of cells",
         description=f"Map of the difference in final score to {against} for {len(setting.tasks)} tasks and policies.",
     )
 
 
-def _lines(setting: Setting, word: str, *, band: bool) -> list[Any]:
+def _lines(setting: Setting, word: str, *, band: bool, end: float = 0.0) -> list[Any]:
     alt = altair()
-    x = budget_axis(setting)
+    x = budget_axis(setting, end=end)
     y = alt.Y("mean:Q", title=word, scale=alt.Scale(zero=False))
     encoding = policy_colour(setting)
     tip = ["task:N", "policy:N", "spent:Q", "mean:Q", "lower:Q", "upper:Q", "n:Q"]

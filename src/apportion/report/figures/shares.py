@@ -10,6 +10,7 @@ from ..tables import Share, TotalShare
 from .style import (
     GREY,
     MOST_COLOURS,
+    MOST_TALL_ROWS,
     PALETTE,
     altair,
     band_words,
@@ -74,6 +75,7 @@ def shares(rows: Sequence[Share], setting: Setting) -> Any:
         .encode(x=x, x2="end:Q", y=y, y2="high:Q", color=colour, tooltip=tip)
         .properties(width=270, height=170)
         .facet(alt.Facet("panel:N", title=None, sort=order, header=alt.Header(labelLimit=270)), columns=2)
+        .resolve_axis(x="independent")
     )
     return finish(
         chart,
@@ -142,7 +144,7 @@ def totals(rows: Sequence[TotalShare], setting: Setting) -> Any:
         layers.append(base.mark_rule(strokeWidth=2).encode(x="lower:Q", x2="upper:Q"))
     chart = (
         alt.layer(*layers, data=data(values))
-        .properties(width=640 // columns - 80, height=alt.Step(16 if len(setting.tasks) <= 30 else 11))
+        .properties(width=640 // columns - 80, height=alt.Step(16 if len(setting.tasks) <= MOST_TALL_ROWS else 11))
         .facet(alt.Facet("policy:N", title=None, sort=list(setting.policies)), columns=columns)
         .resolve_axis(x="independent")
     )

@@ -38,6 +38,9 @@ FONT = "system-ui, 'DejaVu Sans', 'Liberation Sans', sans-serif"
 MOST_PANELS = 24
 """Tasks that a figure with one panel for each task shows."""
 
+MOST_TALL_ROWS = 30
+"""Tasks up to which the rows of a map are tall enough for text."""
+
 MOST_COLOURS = 9
 """Tasks that get a colour of their own where tasks are stacked; the rest stand together."""
 
@@ -143,11 +146,11 @@ def highlight() -> Any:
     return altair().param(name="highlight", value="")
 
 
-def budget_axis(setting: Setting, field: str = "spent") -> Any:
-    """The budget as x axis."""
+def budget_axis(setting: Setting, field: str = "spent", *, end: float = 0.0) -> Any:
+    """The budget as x axis, or as far as `end` where that lies beyond it."""
     alt = altair()
     title = f"budget spent ({setting.unit})"
-    scale = alt.Scale(domain=[0, setting.budget], nice=False)
+    scale = alt.Scale(domain=[0, max(setting.budget, end)], nice=False)
     return alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(format="~s", tickCount=5))
 
 

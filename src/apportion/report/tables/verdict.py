@@ -6,7 +6,7 @@ import math
 from typing import Literal, NamedTuple
 
 from ..settings import Setting
-from ..wording import interval_text
+from ..wording import clock, interval_text
 from .differences import Difference, differences
 from .intervals import CONFIDENCE
 from .reach import Saving, savings
@@ -16,6 +16,8 @@ _WORD = "95 % interval "
 
 _FEWEST = 3
 """Seeds without which nothing is called sure: the spread of two says too little about normality."""
+
+_MOST_NAMES = 5
 
 Sureness = Literal["sure", "likely", "open", "untested"]
 
@@ -78,6 +80,10 @@ def verdict(setting: Setting) -> Verdict:
             tail = f", which {words}" if runner.n > 1 else ""
             lead = interval_text(*runner[3:6], sign=True, word=_WORD)
             details.append(f"Over the best other policy, {second}, it leads by {lead}{tail}.")
+    if sureness == "open":
+        half = (row.upper - row.lower) / 2
+        details.append(f"A difference below about {half:.2g} cannot be told from chance with these seeds.")
+    details += _others(setting, source)
     if best != setting.reference:
         details += _saving(setting, {row.policy: row for row in savings(setting)}, best)
         details += _losers(setting, source, best)
@@ -100,6 +106,23 @@ def _compare(
     if plain.n < 2:
         return plain, "untested"
     return plain, "sure" if widened.lower > 0 and plain.n >= _FEWEST else "likely" if plain.lower > 0 else "open"
+
+
+def _others(setting: Setting, source: Compared) -> list[str]:
+    """Which of several policies differ from the reference, beyond the best one."""
+    rows = [row for row in differences(setting, source=source) if row.task == OBJECTIVE and row.n > 1]
+    if len(rows) < 2:
+        return []
+    told = [
+        f"{len(found)} {word} ({', '.join(found[:_MOST_NAMES])}{', …' if len(found) > _MOST_NAMES else ''})"
+        for word, found in (
+            ("better", [row.policy for row in rows if row.lower > 0]),
+            ("worse", [row.policy for row in rows if row.upper < 0]),
+        )
+        if found
+    ]
+    words = " and ".join(told) or "none better and none worse"
+    return [f"Of {len(rows)} policies, {words} than {setting.reference} by a plain 95 % interval that excludes zero."]
 
 
 def _saving(setting: Setting, rows: dict[str, Saving], best: str) -> list[str]:
@@ -129,9 +152,13 @@ def _losers(setting: Setting, source: Compared, best: str) -> list[str]:
 
 def _notes(setting: Setting, source: Compared) -> list[str]:
     notes: list[str] = []
-    running = sum(not run.finished for run in setting.runs)
+    running = [run for run in setting.runs if not run.finished]
     if running:
-        notes.append(f"{running} of {len(setting.runs)} runs have not finished: policies are compared {source.words}.")
+        known = [run.written_at for run in running if not math.isnan(run.written_at)]
+        last = f" Last entry of their logs: {clock(max(known))}." if known else ""
+        notes.append(
+            f"{len(running)} of {len(setting.runs)} runs have not finished: policies are compared {source.words}.{last}"
+        )
     fewest = min(len(setting.of(policy)) for policy in setting.policies)
     if fewest == 1:
         notes.append("One seed cannot show whether a difference is more than chance: run each policy with several.")
