@@ -25,6 +25,15 @@ def synthetic(
     tuning_runs: int | None = typer.Option(None, min=2, help="The same on the public worlds; left out, 16."),
     seed: int = typer.Option(2024, min=0, help="Seed of noise and draws of the results."),
     split: str = typer.Option("reported", help="Worlds of the results: `reported`, or `public` while developing."),
+    tuning_worlds: str = typer.Option(
+        "", help="Public worlds or families on which settings are chosen; left out, those of --worlds."
+    ),
+    tuned: str = typer.Option(
+        "", help="Also try the parameters in this file of `apportion tune`, or in the one `shipped`."
+    ),
+    same_signal: bool | None = typer.Option(
+        None, help="Whether to run competitors on the signal `worth`; left out, yes unless --quick."
+    ),
     ablations: bool | None = typer.Option(None, help="Whether to run the ablations; left out, yes unless --quick."),
     quick: bool = typer.Option(False, "--quick", help="A few worlds, policies and runs, to see what comes out."),
     engine: str = typer.Option("local", help="`local`, or `ray` for a cluster."),
@@ -52,6 +61,9 @@ def synthetic(
                 tuning_runs=tuning_runs or (QUICK.tuning_runs if quick else 16),
                 seed=seed,
                 split=split,  # pyright: ignore[reportArgumentType] (checked inside)
+                tuning_worlds=split_list(tuning_worlds) or None,
+                tuned=tuned or None,
+                same_signal=not quick if same_signal is None else same_signal,
                 ablations=not quick if ablations is None else ablations,
                 engine=engine,  # pyright: ignore[reportArgumentType] (checked inside)
                 workers=workers,
@@ -71,12 +83,17 @@ def synthetic(
 
 
 def print_study(study: SyntheticStudy) -> None:
-    """One table for the policies and one for the ablations, best first, and what follows for `counterfactual`."""
+    """A table for the policies and for others on its signal and ablations, best first, and what follows."""
     made = study.signature
     what = f"{len(made['worlds'])} {made['split']} worlds, {made['runs']} paired runs each, 95 % bootstrap intervals"
     overall = [row for row in study.rows if row.world == "all"]
-    columns = ("policy", "gap closed", "counterfactual is ahead by", "worst world", "notes")
-    for kind, title in (("policy", f"gap closed in whole runs (estimand: run); {what}"), ("ablation", "ablations")):
+    columns = ("policy", "mean gap closed", "counterfactual ahead by", "ratio of sums", "worst world", "notes")
+    titles = {
+        "policy": f"gap closed in whole runs (estimand: run); {what}",
+        "same signal": "other policies on the signal of counterfactual",
+        "ablation": "ablations of counterfactual",
+    }
+    for kind, title in titles.items():
         rows = [row for row in overall if row.kind == kind]
         if rows:
             console.print(make_table(columns, [_cells(row) for row in rows], title=title))
@@ -86,11 +103,16 @@ def print_study(study: SyntheticStudy) -> None:
 def _cells(row: SyntheticRow) -> tuple[str, ...]:
     same = row.label == "counterfactual" and row.kind == "policy"
     worst = f"{row.worst_gain:+.1%} in {row.worst_world}"
-    notes = [row.signal, f"cannot run in {row.missing}" if row.missing else ""]
+    notes = [
+        row.signal,
+        "tuned" if row.policy.count("(") and row.kind == "policy" else "",
+        f"cannot run in {row.missing}" if row.missing else "",
+    ]
     return (
         row.label,
-        interval(row.gap_closed, row.lower, row.upper),
+        interval(row.mean_gap, row.mean_lower, row.mean_upper),
         "" if same else interval(row.behind, row.behind_lower, row.behind_upper, "+"),
+        interval(row.gap_closed, row.lower, row.upper),
         worst,
         ", ".join(note for note in notes if note),
     )

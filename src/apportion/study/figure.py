@@ -10,7 +10,7 @@ def gap_figure(rows: Sequence[Mapping[str, Any]], note: str) -> Any:
     """Dots with bars, best first: gap closed and its interval, uniform at 0 and the best spending at 1.
 
     Args:
-        rows: `kind` (`policy` or `ablation`), `label`, `gap_closed`, `lower`, `upper`; None is left out.
+        rows: `kind` (`policy`, `same signal` or `ablation`), `label`, `gap_closed`, `lower`, `upper`; None is left out.
         note: what the intervals are and what they rest on, for the line below the title.
 
     Returns:
@@ -23,7 +23,7 @@ def gap_figure(rows: Sequence[Mapping[str, Any]], note: str) -> Any:
 
     alt = altair()
     shown = [dict(row) for row in rows if row["gap_closed"] is not None]
-    kinds = [kind for kind in ("policy", "ablation") if any(row["kind"] == kind for row in shown)]
+    kinds = [kind for kind in ("policy", "same signal", "ablation") if any(row["kind"] == kind for row in shown)]
     panels: list[Any] = []
     for kind in kinds:
         own = [row for row in shown if row["kind"] == kind]
