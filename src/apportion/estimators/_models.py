@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..records import Floats, Logged
-from ._inputs import checked_target
+from ._inputs import checked_target, of_drawn
 from .by_task import by_task
 
 
@@ -31,4 +31,4 @@ def predicted(logged: Logged, target: Floats, predictions: Floats | None) -> tup
     if not np.isfinite(value).all():
         row = int(np.argmin(np.isfinite(value)))
         raise ValueError(f"`predictions` must be finite, got {predictions[row]} in round {row}.")
-    return value, predictions[np.arange(logged.n_rounds), logged.chosen]
+    return value, of_drawn(predictions, logged)
