@@ -128,7 +128,10 @@ def test_identities_are_different_across_settings(tmp_path):
     page = Page(render(load_runs(paths)))
     found = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
     assert len(found) == len(set(found))
-    assert "made_up, 3 tasks, 200 steps" in "".join(page.text)
+    text = "".join(page.text)
+    assert "made_up, 3 tasks, 200 steps" in text
+    assert text.index("2 settings, each compared for itself") < text.index("All policies")
+    assert [attrs["href"] for attrs in page.of("a")][1:3] == ["#s1-title", "#s2-title"]
 
 
 def test_a_run_without_evaluations_still_has_a_page():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from apportion.report import gather, load_run, load_runs, run_of
+from apportion.report.tables import verdict
 from apportion.report.wording import LONGEST, plain, short_names
 from report.made_runs import log_of, make_run, make_study, make_tasks, run_with
 
@@ -43,6 +44,20 @@ def test_runs_on_other_data_are_another_setting_and_running_ones_are_not():
 
     assert len(gather([run(0, {"a": "1"}), run(1, {"a": "1"}), run(2, None)])) == 1
     assert len(gather([run(0, {"a": "1"}), run(1, {"a": "2"})])) == 2
+
+
+def test_runs_for_the_worst_task_are_another_setting_and_judged_by_it():
+    def run(seed, config):
+        log = log_of(seed=seed, chosen=[0, 1], evaluations=[(0, 0.0, 0.0, (0.1, 0.2)), (2, 2.0, 0.0, (0.9, 0.5))])
+        return run_of(log, path=run_with("x", seed, (0, 0)).path, summary={}, config=config)
+
+    mean, worst = gather([run(0, 'objective = "mean"'), run(0, 'objective = "worst"'), run(1, "")])
+    assert [item.seed for item in mean.runs] == [0, 1]
+    assert mean.runs[0].objective == pytest.approx(0.7)
+    assert worst.runs[0].objective == 0.5
+    assert worst.runs[0].objectives.tolist() == [0.1, 0.5]
+    assert worst.title == "2 tasks, 2 steps, the worst task counts"
+    assert verdict(worst).headline.startswith("uniform reached an objective of 0.5 ")
 
 
 def test_a_run_that_goes_on_is_read(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import orjson
 
 from ..errors import CheckpointError
 from ..log import Log, read_log
-from ..records import Floats, Task, priorities
+from ..records import Floats, ObjectiveName, Task, priorities
 from ..run import RunDirectory
 from .condense import Condensed, condense
 
@@ -41,6 +42,7 @@ class Run:
         extra: forecasts, transfer and plan that were given beside it, see `docs/report.md`.
         config: text of its configuration.
         written_at: when its log was last written to, in seconds since 1970; NaN where there is no file.
+        goal: what its configuration asks to make large, the `mean` of the scores or the `worst`.
     """
 
     path: Path
@@ -58,23 +60,24 @@ class Run:
     extra: Mapping[str, Any]
     config: str
     written_at: float = float("nan")
+    goal: ObjectiveName = "mean"
 
     @property
     def objective(self) -> float:
-        """Priority-weighted mean of the final scores; auxiliary tasks need none."""
-        return float(weighted(self.final, self.tasks))
+        """Objective of the final scores; auxiliary tasks need none."""
+        return float(objective(self.final, self.tasks, self.goal))
 
     @property
     def objectives(self) -> Floats:
-        """Priority-weighted mean of the scores of each evaluation, shape (n_evaluations,)."""
-        return weighted(self.log.scores, self.tasks)
+        """Objective of the scores of each evaluation, shape (n_evaluations,)."""
+        return objective(self.log.scores, self.tasks, self.goal)
 
 
-def weighted(scores: Floats, tasks: Sequence[Task]) -> Floats:
-    """Priority-weighted mean over the last axis, NaN if the score of a task that counts is NaN."""
+def objective(scores: Floats, tasks: Sequence[Task], goal: ObjectiveName = "mean") -> Floats:
+    """Priority-weighted mean over the last axis, or the lowest there; NaN if the score of a task that counts is NaN."""
     weights = priorities(tasks)
     counts = weights > 0
-    return scores[..., counts] @ weights[counts]
+    return scores[..., counts].min(axis=-1) if goal == "worst" else scores[..., counts] @ weights[counts]
 
 
 def load_run(path: str | Path) -> Run:
@@ -163,7 +166,15 @@ def run_of(
         extra={**(given or {}), **own},
         config=config,
         written_at=written_at,
+        goal=_goal(config),
     )
+
+
+def _goal(config: str) -> ObjectiveName:
+    try:
+        return "worst" if tomllib.loads(config).get("objective") == "worst" else "mean"
+    except tomllib.TOMLDecodeError:
+        return "mean"
 
 
 def _final(summary: Mapping[str, Any], names: Sequence[str], log: Condensed) -> tuple[Floats, str]:

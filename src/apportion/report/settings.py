@@ -10,19 +10,22 @@ from typing import Any, cast
 
 import orjson
 
-from ..records import Task
+from ..records import ObjectiveName, Task
 from .runs import Run, load_run
 from .wording import label_all, short_names
 
 _TOLD = frozenset(
-    {"seed", "out", "log", "policy", "signal", "constraints", "execution", "budget", "priorities", "trackers"}
+    {
+        *("seed", "out", "log", "policy", "signal", "constraints", "execution", "budget", "priorities", "trackers"),
+        "objective",
+    }
 )
 """Keys of a configuration that the log tells as well, or that make no difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Runs that can be compared: the same tasks, priorities and budget.
+    """Runs that can be compared: the same tasks, priorities, objective and budget.
 
     Attributes:
         title: what a reader calls it.
@@ -42,6 +45,11 @@ class Setting:
     def tasks(self) -> tuple[Task, ...]:
         """The tasks."""
         return self.runs[0].tasks
+
+    @property
+    def goal(self) -> ObjectiveName:
+        """What every run was to make large."""
+        return self.runs[0].goal
 
     @property
     def unit(self) -> str:
@@ -65,9 +73,9 @@ class Setting:
 def load_runs(paths: Sequence[str | Path], *, reference: str = "uniform") -> list[Setting]:
     """Read run directories and gather them into settings, each with the policies that can be compared in it.
 
-    Runs belong to one setting if tasks, priorities, sizes, budget and checksums of the data agree. Within it, runs
-    that differ in nothing but the seed are one policy. Policies whose runs differ in more than the policy's name get
-    it added to their label.
+    Runs belong to one setting if tasks, priorities, sizes, objective, budget and checksums of the data agree. Within
+    it, runs that differ in nothing but the seed are one policy. Policies whose runs differ in more than the policy's
+    name get it added to their label.
 
     Args:
         paths: run directories.
@@ -124,7 +132,7 @@ def _gathered(runs: Sequence[Run]) -> list[list[Run]]:
     alike: dict[bytes, list[Run]] = {}
     for run in runs:
         tasks = [[task.name, task.size, task.priority] for task in run.tasks]
-        alike.setdefault(orjson.dumps([tasks, run.header["budget"]]), []).append(run)
+        alike.setdefault(orjson.dumps([tasks, run.header["budget"], run.goal]), []).append(run)
     found: list[list[Run]] = []
     for group in alike.values():
         by_data: dict[bytes, list[Run]] = {}
@@ -152,4 +160,6 @@ def _title(run: Run) -> str:
         taskset = cast("Mapping[str, Any]", taskset).get("name")
     n_tasks = len(run.tasks)
     words = f"{n_tasks} task{'s' if n_tasks != 1 else ''}, {run.log.budget:,.10g} {run.unit}"
+    if run.goal == "worst":
+        words += ", the worst task counts"
     return f"{taskset}, {words}" if isinstance(taskset, str) and taskset else words

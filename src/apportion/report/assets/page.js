@@ -88,7 +88,11 @@
         spec.columns = columns;
         inner.width = Math.max(110, Math.floor((width - once) / columns) - each);
         if (spec.facet.header) spec.facet.header.labelLimit = inner.width;
-      } else if (width < 700) spec.columns = 1;
+      } else if (inner.width && inner.width.step && inner.height && inner.height.step) {
+        const step = Math.max(10, Math.floor((width - room - 40) / columnsOf(inner)));
+        if (step < inner.width.step) inner.width.step = inner.height.step = step;
+        if (width < 700) spec.columns = 1;
+      }
     } else if (spec.width && spec.width.step) {
       spec.width.step = Math.max(36, Math.min(spec.width.step, Math.floor((width - room - 40) / columnsOf(spec))));
     } else if (typeof spec.width === "number" && typeof spec.height !== "number") {

@@ -27,6 +27,10 @@ from .style import (
 )
 
 _MOST_BANDS = 6
+_GOALS = {
+    "mean": "Priority-weighted mean of the held-out scores",
+    "worst": "Lowest held-out score of the tasks that count",
+}
 
 
 def objective(rows: Sequence[CurvePoint], setting: Setting) -> Any:
@@ -36,7 +40,7 @@ def objective(rows: Sequence[CurvePoint], setting: Setting) -> Any:
     return finish(
         chart.add_params(highlight()).properties(width=640, height=320),
         "Objective over the budget",
-        "Priority-weighted mean of the held-out scores; bigger is better",
+        f"{_GOALS[setting.goal]}; bigger is better",
         f"Line: mean; {band_words(shown, 'band')}; {seeds_words(setting)}",
         description=f"Line chart of the objective over the budget for {', '.join(setting.policies)}.",
     )

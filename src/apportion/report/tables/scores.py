@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ...records import Floats
-from ..runs import Run, weighted
+from ..runs import Run, objective
 from ..settings import Setting
 from .intervals import mean_over_seeds
 
 OBJECTIVE = ""
-"""Stands for the priority-weighted mean of the scores where a table lists tasks; no task can have this name."""
+"""Stands for the objective where a table lists tasks; no task can have this name."""
 
 MOST_POINTS = 60
 """Evaluations of a curve that a table keeps."""
@@ -46,7 +46,7 @@ class Compared(NamedTuple):
 
     Attributes:
         scores: one row for each run of the setting, shape (n_runs, n_tasks).
-        objective: priority-weighted means, shape (n_runs,).
+        objective: what the runs were to make large, shape (n_runs,).
         words: where they are from, to finish a sentence with.
     """
 
@@ -72,7 +72,7 @@ def compared(setting: Setting) -> Compared:
         rows = [_at(run, np.array([common]))[0] for run in runs]
         words = f"after {common:,.6g} of {setting.budget:,.10g} {setting.unit}, which every run has reached"
     scores = np.array(rows)
-    return Compared(scores, weighted(scores, setting.tasks), words)
+    return Compared(scores, objective(scores, setting.tasks, setting.goal), words)
 
 
 def curves(setting: Setting) -> list[CurvePoint]:
@@ -88,7 +88,7 @@ def curves(setting: Setting) -> list[CurvePoint]:
         if grid.size > MOST_POINTS:
             grid = np.linspace(grid[0], grid[-1], MOST_POINTS)
         values = np.stack([_at(run, grid) for run in runs])
-        for task, table in ((OBJECTIVE, weighted(values, setting.tasks)), *_by_task(setting, values)):
+        for task, table in ((OBJECTIVE, objective(values, setting.tasks, setting.goal)), *_by_task(setting, values)):
             for point, spent in enumerate(grid):
                 interval = mean_over_seeds(table[:, point])
                 if interval.n:
