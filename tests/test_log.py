@@ -104,11 +104,11 @@ def test_a_damaged_line_inside_is_named(tmp_path):
         (2, {"p": [0.5, 0.6]}, r"line 3: field `p` must be probabilities that sum to 1, got a sum of 1\.1"),
         (2, {"p": [0.5]}, "must list 2 probabilities"),
         (2, {"p": [None, 1.0]}, "wrong type"),
-        (2, {"p": [-0.5, 1.5]}, "must be probabilities"),
         (2, {"task": "zebra"}, "'zebra'"),
         (2, {"status": "maybe"}, "field `status`"),
-        (2, {"reward": "high"}, "wrong type"),
-        (2, {"step": None}, "wrong type"),
+        (2, {"p": [-0.5, 1.5]}, r"sum of 1\.0 and the smallest entry -0\.5"),
+        (2, {"reward": "high"}, "field `reward` has the wrong type: it must be a number, got 'high'"),
+        (2, {"step": None}, "field `step` has the wrong type"),
     ],
 )
 def test_damaged_fields_are_named(tmp_path, row, change, words):

@@ -136,7 +136,8 @@ class Columns:
         values = cast("list[float]", p)
         if not abs(sum(values) - 1.0) < 1e-6 or min(values) < 0:
             raise LogFormatError(
-                f"{where}: field `p` must be probabilities that sum to 1, got a sum of {sum(values)!r}."
+                f"{where}: field `p` must be probabilities that sum to 1, got a sum of {sum(values)!r} and the "
+                f"smallest entry {min(values)!r}."
             )
         if (
             self._tasks[record["task"]] not in self._order
@@ -145,6 +146,12 @@ class Columns:
             raise LogFormatError(f"{where}: field `p` gives the task drawn, {record['task']!r}, no probability.")
         if record["status"] not in STATUSES:
             raise LogFormatError(f"{where}: field `status` must be told, skipped or pending, got {record['status']!r}.")
+        for key in ("step", "reward", "cost", "examples"):
+            value = record[key]
+            if not (type(value) in (int, float) or (key == "reward" and value is None)):
+                raise LogFormatError(
+                    f"{where}: field `{key}` has the wrong type: it must be a number, got {value!r:.40}."
+                )
         try:
             self._block([record])
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
