@@ -125,7 +125,7 @@ class Counterfactual(FeaturePolicy):
         """The prior, and an empty window."""
         super().reset(tasks, n_runs)
         n_tasks = len(tasks)
-        start = np.zeros(n_tasks) if self.context_free else np.array(self.prior, dtype=np.float64)
+        start = self._prior()
         self.theta_ = np.tile(start, (n_runs, 1))
         self.behind_ = np.zeros((n_runs, n_tasks))
         self.adopted_ = np.zeros(n_runs, dtype=np.int64)
@@ -165,6 +165,9 @@ class Counterfactual(FeaturePolicy):
         if due.any():
             self._refit(due)
 
+    def _prior(self) -> Floats:
+        return np.zeros(len(self.tasks_)) if self.context_free else np.array(self.prior, dtype=np.float64)
+
     def _seen(self) -> Floats:
         if not self.context_free:
             told = self.told_[:, None, None] / len(self.tasks_)
@@ -183,7 +186,7 @@ class Counterfactual(FeaturePolicy):
             self.estimator, self.clip, self.penalty, self.kl, self.l2, self.exploration, 8, self.use_propensities
         )
         old = self.theta_[due]
-        prior = np.zeros_like(old) if self.context_free else np.broadcast_to(np.array(self.prior), old.shape)
+        prior = np.broadcast_to(self._prior(), old.shape)
         order = np.cumsum(used, axis=1)
         late = (order > 0.7 * order[:, -1:]).astype(np.float64)
         new = fit(old, prior, log if self.gate is None else log.only(1.0 - late), risk)
