@@ -202,11 +202,14 @@ def _names(name: str) -> tuple[str, ...]:
 
 
 def _kept(plan: RealPlan, settings: Sequence[str], quick: bool, usual: Sequence[str]) -> RealPlan:
-    """These settings alone, or all; where it is to be quick, the usual ones, with fewer policies, seeds and trials."""
+    """These settings alone, or all; where it is to be quick, the usual ones, with fewer policies, seeds and trials.
+
+    Parts of the budget are then left out, too.
+    """
     plan = chosen(plan, settings=settings or (usual if quick else ()))
     if not quick:
         return plan
-    kept = tuple(replace(item, policies={}) for item in plan.settings)
+    kept = tuple(replace(item, policies={}, parts=()) for item in plan.settings)
     policies = {label: plan.policies[label] for label in QUICK_POLICIES}
     return replace(plan, settings=kept, policies=policies, seeds=tuple(range(5)), trials=32, single_seeds=1)
 
