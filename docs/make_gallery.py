@@ -1,7 +1,7 @@
 """Draw the gallery: `python docs/make_gallery.py RUN_OR_STUDY_DIR...` writes docs/gallery.md and its figures.
 
-The directories hold finished runs of one setting; for the transfer matrix and the marginal worth, run
-`apportion plan DIR --budget 400 --save` on one of them before.
+The directories hold finished runs of one setting; for forecasts, the transfer matrix and the marginal worth, run
+`apportion plan DIR --budget 200 --save` on one of them before.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ WORDS = {
     "rewards": "What the policies learned from, in the unit of each signal.",
     "propensities": "How likely the decisions were: a log with small ones answers little about other shares.",
     "effective_sizes": "What a log could answer: the effective sample size under other shares.",
-    "transfer": "Who helps and who harms whom, as a forecaster fitted it to one run.",
+    "transfer": "Who helps and who harms whom, as a forecaster fitted it to one run; the caption counts what is sure.",
     "worth": "What more budget is worth, task by task, at the end of that run.",
 }
+COMMANDS = """apportion compare digits --policies uniform,proportional,exp3s,counterfactual,planner --seeds 5 --budget 400 \\
+    --set training.evaluation_size=32 --out runs/gallery
+apportion plan runs/gallery/runs/planner-0 --budget 200 --save
+python docs/make_gallery.py runs/gallery"""
+"""What made the page as it stands."""
 
 
 def drawn(setting: Setting) -> dict[str, Any]:
@@ -63,6 +68,7 @@ def main(folders: list[str]) -> None:
         "Made by `docs/make_gallery.py` from real runs: the figures of the [report](report.md), each of which "
         "`apportion.report.figures` draws in a notebook as well.\n",
         f"{setting.title}; {', '.join(setting.policies)}; {seeds} seeds each.\n",
+        f"```sh\n{COMMANDS}\n```\n",
     ]
     for name, chart in drawn(setting).items():
         chart.save(str(HERE / "figures" / f"gallery-{name}.png"), format="png", scale_factor=1.2)

@@ -21,6 +21,10 @@ os.execv(sys.argv[3], sys.argv[3:])
 _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe")
 
 
+class ProtocolError(Exception):
+    """The browser refused a command."""
+
+
 class Browser:
     """One browser with one page.
 
@@ -60,10 +64,12 @@ class Browser:
     def wait_for(self, condition, seconds=60):
         """Wait until a condition in JavaScript holds."""
         end = time.monotonic() + seconds
-        while not self.value(condition):
-            if time.monotonic() > end:
-                raise TimeoutError(f"{condition} did not become true within {seconds} s; the page told {self.told}")
+        while time.monotonic() < end:
+            with contextlib.suppress(ProtocolError):  # for a moment, a page that loads anew can be asked nothing
+                if self.value(condition):
+                    return
             time.sleep(0.05)
+        raise TimeoutError(f"{condition} did not become true within {seconds} s; the page told {self.told}")
 
     def value(self, expression):
         """What an expression in JavaScript gives, as plain data."""
@@ -89,7 +95,8 @@ class Browser:
         while True:
             answer = self._next()
             if answer.get("id") == self._number:
-                assert "error" not in answer, answer["error"]
+                if "error" in answer:
+                    raise ProtocolError(f"{method}: {answer['error']}")
                 return answer["result"]
 
     def close(self):

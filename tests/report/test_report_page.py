@@ -281,14 +281,19 @@ def test_a_reader_without_a_mouse_sorts_and_saves(browser, html, tmp_path):
 def test_a_live_page_stays_as_its_reader_left_it(browser, study, tmp_path):
     path = tmp_path / "live.html"
     settings = load_runs(study[:1])
-    path.write_text(render(settings, refresh=1.0))
+    path.write_text(render(settings, refresh=1000.0))
     browser.open(path)
     browser.value("document.querySelector('details').open = true")
     browser.value("document.querySelector('#s1-overview .sort').click()")
-    browser.value("scrollTo({ top: 700, behavior: 'instant' }); document.querySelector('[data-do=csv]').focus()")
+    browser.value("document.querySelector('[data-do=csv]').focus({ preventScroll: true })")
+    browser.value("scrollTo({ top: 700, behavior: 'instant' })")
     left = browser.value("[scrollY, document.activeElement.dataset.do]")
-    browser.value("window.old = true")
+    assert left == [700, "csv"]
     write_report(study[:1], path)
+    browser.value("window.old = true; document.body.dataset.refresh = 0.1")
+    for pressed in ("true", "false"):  # updates are paused, and go on
+        browser.value("document.getElementById('pause').click()")
+        assert browser.value("document.getElementById('pause').getAttribute('aria-pressed')") == pressed
     browser.wait_for("!window.old && document.documentElement.dataset.drawn == 'all'")
     assert browser.value("[scrollY, document.activeElement.dataset.do]") == left
     assert browser.value("document.querySelector('details').open")

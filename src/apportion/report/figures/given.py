@@ -87,7 +87,7 @@ def worth(rows: Sequence[Worth], setting: Setting) -> Any:
         layers.append(base.mark_rule(strokeWidth=2).encode(x="lower:Q", x2="upper:Q"))
     chart = alt.layer(*layers)
     return finish(
-        chart.properties(width=560, height=alt.Step(26)),
+        chart.properties(width=560, height=alt.Step(max(9, 26 // len({item["run"] for item in values})))),
         "What more budget is worth",
         "Forecast change of the objective for one more unit of budget spent on each task",
         "Dot: forecast of one run; bar: its interval as given; one that crosses the dashed line leaves the sign open",
