@@ -36,6 +36,14 @@ def test_the_same_seed_finds_the_same_and_a_study_resumes(results, tmp_path):
     assert resumed[0] == again[0]  # its time too: nothing was run again
 
 
+def test_settings_that_do_not_go_with_the_tasks_are_refused_and_others_tried():
+    ranges = {"one_hot": Range(low=0.01, high=0.3, kind="linear")}
+    found = tune(["aioli"], worlds=("few_steps/1",), trials=4, runs=3, ranges=ranges, workers=1)[0]
+    assert found.trials == 4
+    assert found.refused > 0  # a share of 1/8 or less on the task tried
+    assert found.parameters.get("one_hot", 1.0) > 1 / 8
+
+
 def test_tuned_parameters_are_written_read_and_used(results, tmp_path):
     file, signature = tmp_path / "tuned.json", {"trials": 4}
     write_tuned(file, results[:1], signature)
