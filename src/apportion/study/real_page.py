@@ -39,9 +39,8 @@ def write_real_study(results: RealResults, out: Path, *, command: str = "") -> d
     files["figure"] = out / "gains.png"
     with replacing(files["figure"]) as part:
         gains(rows, results).save(str(part), format="png", scale_factor=2)
-    # The report compares means of scores, so settings in which the worst score counts are not in it.
-    means = [setting.name for setting in results.plan.settings if not setting.worst]
-    directories = [place for name in means for place in results.directories[name] if (place / "summary.json").is_file()]
+    places = [place for setting in results.plan.settings for place in results.directories[setting.name]]
+    directories = [place for place in places if (place / "summary.json").is_file()]
     files["report"] = write_report(directories, out / "report.html", title=f"Study: {results.plan.name}")
     return files
 
