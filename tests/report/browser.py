@@ -59,7 +59,7 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Page.navigate", url=path.as_uri())
-        self.wait_for("document.readyState == 'complete' && document.documentElement.dataset.drawn == 'all'")
+        self.wait_for("document.readyState == 'complete' && document.documentElement?.dataset.drawn == 'all'")
 
     def wait_for(self, condition, seconds=60):
         """Wait until a condition in JavaScript holds."""

@@ -294,7 +294,7 @@ def test_a_live_page_stays_as_its_reader_left_it(browser, study, tmp_path):
     for pressed in ("true", "false"):  # updates are paused, and go on
         browser.value("document.getElementById('pause').click()")
         assert browser.value("document.getElementById('pause').getAttribute('aria-pressed')") == pressed
-    browser.wait_for("!window.old && document.documentElement.dataset.drawn == 'all'")
+    browser.wait_for("!window.old && document.documentElement?.dataset.drawn == 'all'")
     assert browser.value("[scrollY, document.activeElement.dataset.do]") == left
     assert browser.value("document.querySelector('details').open")
     assert browser.value("document.querySelector('#s1-overview th').getAttribute('aria-sort')") == "ascending"

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from apportion.report import gather, load_run, load_runs, run_of
+from apportion.report.runs import stamp_of
 from apportion.report.tables import verdict
 from apportion.report.wording import LONGEST, plain, short_names
 from report.made_runs import log_of, make_run, make_study, make_tasks, run_with
@@ -76,6 +77,19 @@ def test_a_line_that_a_running_run_is_writing_is_left_out(tmp_path):
     (path / "summary.json").write_text("{}")
     with pytest.warns(UserWarning, match="torn line"):
         load_run(path)
+
+
+def test_a_stamp_tells_whether_anything_was_written(tmp_path):
+    path = make_run(tmp_path / "a", "uniform", 0, finish=False)
+    stamps = [stamp_of(path)]
+    assert stamp_of(path) == stamps[0]
+    with (path / "decisions.jsonl").open("ab") as log:
+        log.write(b"{")
+    stamps.append(stamp_of(path))
+    for name in ("plan.json", "summary.json"):
+        (path / name).write_text("{}")
+        stamps.append(stamp_of(path))
+    assert len(set(stamps)) == 4
 
 
 def test_the_same_run_twice_and_no_run_are_refused(tmp_path):

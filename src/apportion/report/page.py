@@ -20,7 +20,7 @@ from .._version import __version__
 from ..errors import CheckpointError, LogFormatError
 from .blocks import Charts, Section, TableBlock
 from .contents import overview, sections
-from .runs import Run, load_run
+from .runs import Run, Stamp, load_run, stamp_of
 from .settings import Setting, gather, load_runs
 from .tables import Verdict, verdict
 from .wording import clock, plain, tied
@@ -68,7 +68,9 @@ def write_live(
 ) -> Path:
     """Write the report again and again until every run has finished; an open page follows by itself.
 
-    A run whose log cannot be read is left out of a page, which says so, while others go on.
+    A run whose log cannot be read is left out of a page, which says so, while others go on. Runs in which nothing was
+    written since the last report are not read again, and a report that took longer than `every` is followed by as long
+    a pause.
 
     Args:
         runs: run directories; or a function that gives them, asked before each report. Those without a decision are
@@ -86,8 +88,10 @@ def write_live(
     """
     check_number("every", every, low=1.0)
     path = Path(out)
+    known: dict[Path, tuple[Stamp, Run]] = {}
     while True:
-        found, damaged = _begun(runs() if callable(runs) else runs)
+        began = time.monotonic()
+        found, damaged = _begun(runs() if callable(runs) else runs, known)
         finished = all(run.finished for run in found)
         if found:
             notes = [f"Left out, since it cannot be read now: {error}" for error in damaged]
@@ -99,20 +103,25 @@ def write_live(
             raise damaged[0]
         if found and finished:
             return path
-        time.sleep(every)
+        time.sleep(max(every, time.monotonic() - began))
 
 
-def _begun(runs: Sequence[str | Path]) -> tuple[list[Run], list[LogFormatError | CheckpointError]]:
+def _begun(
+    runs: Sequence[str | Path], known: dict[Path, tuple[Stamp, Run]]
+) -> tuple[list[Run], list[LogFormatError | CheckpointError]]:
     """The runs that have a decision, and what is wrong with those that cannot be read."""
     if not runs:
         raise ValueError("at least one run directory is needed, got none.")
     found: list[Run] = []
     damaged: list[LogFormatError | CheckpointError] = []
-    for path in runs:
+    for path in map(Path, runs):
         try:
-            found.append(load_run(path))
+            stamp = stamp_of(path)
+            if path not in known or known[path][0] != stamp:
+                known[path] = stamp, load_run(path)
+            found.append(known[path][1])
         except FileNotFoundError:
-            if not Path(path).is_dir():
+            if not path.is_dir():
                 raise
         except (LogFormatError, CheckpointError) as error:
             damaged.append(error)

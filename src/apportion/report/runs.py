@@ -20,6 +20,8 @@ from .condense import Condensed, condense
 
 _EXTRA = "plan.json"
 
+Stamp = tuple[tuple[int, int] | None, ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -106,6 +108,14 @@ def load_run(path: str | Path) -> Run:
         config=folder.config_path.read_text(encoding="utf-8", errors="replace"),
         written_at=written_at,
     )
+
+
+def stamp_of(path: str | Path) -> Stamp:
+    """Sizes and times of what a run is read from; they change when anything is written to it."""
+    folder = RunDirectory(path)
+    files = (folder.config_path, folder.log_path, folder.summary_path, folder.path / _EXTRA)
+    told = (file.stat() if file.is_file() else None for file in files)
+    return tuple(None if item is None else (item.st_size, item.st_mtime_ns) for item in told)
 
 
 def _has_begun(log: Path) -> bool:

@@ -19,6 +19,7 @@ from .style import (
     finish,
     highlight,
     highlighted,
+    names_axis,
     names_legend,
     policy_colour,
     records,
@@ -133,7 +134,7 @@ def effective_sizes(rows: Sequence[EffectiveSize], setting: Setting) -> Any:
     ]
     base = alt.Chart(data(shown)).encode(
         x=alt.X("policy:N", title="log of", sort=list(setting.policies), axis=alt.Axis(labelAngle=-40, labelLimit=140)),
-        y=alt.Y("target:N", title="shares asked about", sort=targets, axis=alt.Axis(labelLimit=180)),
+        y=alt.Y("target:N", title="shares asked about", sort=targets, axis=names_axis(180, rows=len(targets))),
     )
     scale = alt.Scale(type="sqrt", scheme="blues", domain=[0, 1])
     legend = alt.Legend(title="part of the decisions", format="%", gradientLength=200, values=[0, 0.1, 0.5, 1])

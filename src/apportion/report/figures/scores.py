@@ -20,6 +20,7 @@ from .style import (
     has_intervals,
     highlight,
     highlighted,
+    names_axis,
     policy_colour,
     records,
     seeds_words,
@@ -151,7 +152,7 @@ def task_differences(rows: Sequence[Difference], setting: Setting) -> Any:
     legend = alt.Legend(title="difference in score", gradientLength=200, format="+.2~g")
     base = alt.Chart(data(shown)).encode(
         x=alt.X("policy:N", title=None, sort=list(setting.policies), axis=alt.Axis(labelAngle=-40, labelLimit=140)),
-        y=alt.Y("task:N", title=None, sort=list(setting.names), axis=alt.Axis(labelLimit=200)),
+        y=alt.Y("task:N", title=None, sort=list(setting.names), axis=names_axis(200, rows=len(setting.tasks))),
     )
     tall = len(setting.tasks) <= MOST_TALL_ROWS
     layers = [

@@ -19,6 +19,7 @@ from .style import (
     data,
     finish,
     has_bands,
+    names_axis,
     names_legend,
     seeds_words,
     shown_names,
@@ -134,7 +135,7 @@ def totals(rows: Sequence[TotalShare], setting: Setting) -> Any:
         {**row._asdict(), "task": names[row.task], **{key: _number(getattr(row, key)) for key in _TOTAL_NUMBERS}}
         for row in rows
     ]
-    y = alt.Y("task:N", title=None, sort=list(setting.names), axis=alt.Axis(labelLimit=150))
+    y = alt.Y("task:N", title=None, sort=list(setting.names), axis=names_axis(150, rows=len(setting.tasks)))
     base = alt.Chart().encode(y=y)
     x = alt.X("realised:Q", title="share of the budget", axis=alt.Axis(format="%", tickCount=4))
     tip = ["policy:N", "task:N", "asked:Q", "realised:Q", "lower:Q", "upper:Q", "decisions:Q", "epochs:Q", "n:Q"]

@@ -151,7 +151,14 @@ def budget_axis(setting: Setting, field: str = "spent", *, end: float = 0.0) -> 
     alt = altair()
     title = f"budget spent ({setting.unit})"
     scale = alt.Scale(domain=[0, max(setting.budget, end)], nice=False)
-    return alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(format="~s", tickCount=5))
+    axis = alt.Axis(labelExpr="format(datum.value, '~s')", tickCount=5)  # "format" would write 0 as 0M
+    return alt.X(f"{field}:Q", title=title, scale=scale, axis=axis)
+
+
+def names_axis(limit: int, *, rows: int = 1) -> Any:
+    """An axis of names, in small letters where there are many rows."""
+    size = {"labelFontSize": 10} if rows > MOST_TALL_ROWS else {}
+    return altair().Axis(labelLimit=limit, **size)
 
 
 def seeds_words(setting: Setting) -> str:
