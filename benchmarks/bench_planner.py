@@ -2,21 +2,30 @@
 
 python benchmarks/bench_planner.py speed
 python benchmarks/bench_planner.py calibration --split public
-python benchmarks/bench_planner.py digits
+python benchmarks/bench_planner.py digits [--first-seed 0 --runs 10 --budgets 200,400,1200]
+python benchmarks/bench_planner.py rank --split reported --worlds 1 --runs 8 [--policies planner,exp3s]
+python benchmarks/bench_planner.py logs --runs 10 --out runs/logs [--data-dir GLUE_DIR --budgets 400]
+python benchmarks/bench_planner.py priors --first-seed 100 --runs 8 --budgets 400 [--free --families transfer]
 python benchmarks/bench_planner.py gap --split public --families speeds,transfer --runs 8 [--free]
 
-`--free` takes the evaluations of the rough trial: noise 0.005, 50 in a run, not charged to the budget.
+`rank` compares the planner, evaluations charged, with all policies that work by name, in paired runs.
+`--free` takes the evaluations of the rough trial: noise 0.005, 50 in a run, not charged to the budget. `logs` trains
+with random shares, drawn anew in each tenth of the budget (odd seeds) or once (even ones), for `apportion forecast
+--check`: on digits, or on eight tasks of GLUE with a frozen encoder where their folder is given. `priors` compares the
+planner with lessons of three earlier runs to the planner without, on digits and in a public world of each family.
 """
 
 import argparse
 import json
+import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from apportion import Task
-from apportion.forecast import History, Priors, fit
+from apportion.forecast import History, Lessons, Priors, fit
 from apportion.policies import Planner
 from apportion.records import Evaluation
 from apportion.sim import World, simulate
@@ -29,6 +38,7 @@ FOR_GAP = (
     "sizes,prices,change,few_steps"
 )
 FOR_CALIBRATION = "speeds,useless,transfer,harmful,plateau,interference,forgetting,change"
+FOR_RANK = "speeds,useless,transfer,harmful,auxiliary,plateau,interference,forgetting,prerequisites,change"
 
 
 class Free(Noisy):
@@ -171,50 +181,198 @@ def gap(families: str, split: str, runs: int, seed: int, free: bool, worlds: int
         print(f"{family:17s} gap closed {closed[-1]:6.2f}  by world [{each}]  % of uniform [{percent}]", flush=True)
 
 
-def digits(first_seed: int, seeds: int) -> None:
-    """Final objective on digits minus that of uniform with the same seed, evaluations charged and not."""
-    from scipy.stats import t as student
+def rank(families: str, split: str, runs: int, seed: int, worlds: int, specs: list[str]) -> None:
+    """Gap closed by every policy in the same runs, and how far the planner is ahead of the best others."""
+    from apportion.policies import policies
+    from apportion.signals import signals
 
+    closed: dict[str, dict[str, list[np.ndarray]]] = {}
+    for family in families.split(","):
+        for name in FAMILIES[family].ids()[:worlds]:
+            world = load(name, split=split)
+            alike = simulate(world, "uniform", n_runs=256, seed=seed).final.mean()
+            room = oracle(world, effort=30).value - alike
+            for spec in specs:
+                policy = policies.make(spec)
+                signal = signals.make(policy.usual_signal) if policy.usual_signal else None
+                try:
+                    found = simulate(world, policy, signal=signal, n_runs=runs, seed=seed).final
+                except (ValueError, TypeError):  # needs a parameter, or a measurement that worlds do not have
+                    continue
+                closed.setdefault(spec, {}).setdefault(family, []).append((found - alike) / room)
+    every = families.split(",")
+    for part in [[family] for family in every] + ([every] if len(every) > 1 else []):
+        means = {
+            spec: np.mean([np.mean(kept[family], axis=0) for family in part], axis=0)
+            for spec, kept in closed.items()
+            if set(part) <= set(kept)
+        }
+        others = sorted((spec for spec in means if spec != "planner"), key=lambda spec: -means[spec].mean())
+        ahead = [f"{spec} {interval(means['planner'] - means[spec])}" for spec in others[:3]]
+        words = part[0] if len(part) == 1 else f"all {len(part)} families"
+        print(f"{words}: planner {means['planner'].mean():.3f} of the gap, of {len(means)} policies; ahead of", end=" ")
+        print("; ".join(ahead), flush=True)
+
+
+def digits_config(seed: int, budget: int, **settings):
+    """The configuration of a run on digits with evaluations on 32 examples."""
     from apportion.cli.train import default_config
     from apportion.config import make_config
+
+    given = {"seed": seed, "budget.amount": budget, "training.evaluation_size": 32}
+    given |= {key.replace("__", "."): value for key, value in settings.items()}
+    return make_config({**default_config("digits"), "taskset": {"name": "digits"}}, given)
+
+
+def final(seed: int, budget: int, policy, charge: bool) -> float:
+    """The final objective on digits."""
     from apportion.launch import make_trainer
 
-    def final(policy: str, seed: int, budget: int, charge: bool) -> float:
-        given = {"policy": policy, "seed": seed, "budget.amount": budget, "training.evaluation_size": 32}
-        given["training.charge_evaluations"] = charge
-        config = make_config({**default_config("digits"), "taskset": {"name": "digits"}}, given)
-        return make_trainer(config).run().to_dict()["objective"]
+    config = digits_config(seed, budget, policy=policy, training__charge_evaluations=charge)
+    return make_trainer(config).run().to_dict()["objective"]
 
+
+def interval(gain: np.ndarray) -> str:
+    """Mean and 95 % t-interval."""
+    from scipy.stats import t as student
+
+    half = student.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / len(gain) ** 0.5
+    return f"{gain.mean():+.4f} [{gain.mean() - half:+.4f}, {gain.mean() + half:+.4f}]"
+
+
+def digits(first_seed: int, seeds: int, budgets: list[int]) -> None:
+    """Final objective on digits minus that of uniform with the same seed, evaluations charged and not."""
     every = range(first_seed, first_seed + seeds)
-    for budget in (200, 400, 1200):
-        alike = np.array([final("uniform", seed, budget, False) for seed in every])
+    for budget in budgets:
+        alike = np.array([final(seed, budget, "uniform", False) for seed in every])
         for charge in (False, True):
-            gain = np.array([final("planner", seed, budget, charge) for seed in every]) - alike
-            half = student.ppf(0.975, seeds - 1) * gain.std(ddof=1) / seeds**0.5
-            print(
-                f"{budget} steps, evaluations {'charged' if charge else 'free'}: uniform {alike.mean():.4f}, planner "
-                f"{gain.mean():+.4f} [{gain.mean() - half:+.4f}, {gain.mean() + half:+.4f}]",
-                flush=True,
-            )
+            gain = np.array([final(seed, budget, "planner", charge) for seed in every]) - alike
+            words = f"{budget} steps, evaluations {'charged' if charge else 'free'}: uniform {alike.mean():.4f}"
+            print(f"{words}, planner {interval(gain)}", flush=True)
+
+
+def logs(first_seed: int, runs: int, budgets: list[int], out: Path, data_dir: str | None) -> None:
+    """Train with random shares; runs that are there already are left."""
+    from apportion.config import make_config
+    from apportion.launch import launch
+
+    given = {"name": "digits"}
+    if data_dir is not None:
+        tasks = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte"]
+        options = {"freeze_layers": "all", "max_train": 8000, "max_validation": 800}
+        given = {"name": "glue", "data_dir": data_dir, "tasks": tasks, "options": options}
+    taskset = None
+    for budget in budgets:
+        for seed in range(first_seed, first_seed + runs):
+            place = out / f"{given['name']}-{budget}" / str(seed)
+            if (place / "summary.json").exists():
+                continue
+            shares = np.random.default_rng(seed).dirichlet(np.ones(8), size=10)[:: 1 if seed % 2 else 10]
+            stages = [[index / 10, row.tolist()] for index, row in enumerate(shares)]
+            data = {
+                "seed": seed,
+                "when_exhausted": "cycle",
+                "policy": {"name": "stages", "stages": stages},
+                "taskset": given,
+                "budget": {"amount": budget, "unit": "steps"},
+                "training": {"threads": 1, "evaluation_size": 64, "evaluate_every": budget / 20},
+            }
+            config = make_config(data)
+            taskset = config.make_taskset() if taskset is None else taskset
+            launch(config, place, taskset=taskset)
+        print(f"apportion forecast --check {out / given['name']}-{budget}", flush=True)
+
+
+@dataclass(kw_only=True)
+class Kept(Planner):
+    """Stays with whoever made it, so that what it saw can be read afterwards."""
+
+    def clone(self):
+        """The same object."""
+        return self
+
+
+def priors(first_seed: int, seeds: int, budgets: list[int], families: str, seed: int, free: bool) -> None:
+    """The planner with lessons of three earlier runs of its own beside the planner without."""
+    from apportion.launch import launch
+
+    for budget in budgets:
+        with tempfile.TemporaryDirectory() as folder:
+            places = [str(Path(folder) / str(index)) for index in range(3)]
+            for index, place in enumerate(places):
+                launch(digits_config(first_seed + index, budget, policy="planner"), Path(place))
+            every = range(first_seed + 3, first_seed + 3 + seeds)
+            told = {"name": "planner", "priors": places}
+            for charge in (False, True):
+                alike, without, knowing = (
+                    np.array([final(seed, budget, policy, charge and policy != "uniform") for seed in every])
+                    for policy in ("uniform", "planner", told)
+                )
+                print(
+                    f"digits, {budget} steps, evaluations {'charged' if charge else 'free'}: planner over uniform "
+                    f"{interval(without - alike)}, with lessons {interval(knowing - alike)}, gain by lessons "
+                    f"{interval(knowing - without)}",
+                    flush=True,
+                )
+    for family in families.split(","):
+        known = load(FAMILIES[family].ids()[0])
+        world = freed(known) if free else known
+        past = Kept()
+        simulate(world, past, n_runs=3, seed=seed + 1)
+        history = History(
+            tasks=tuple(world.tasks),
+            counts=past.counts_,
+            scores=past.scores_,
+            budget=float(world.budget),
+            spent=past.progress_ * world.budget,
+            costs=np.repeat(world.costs[None], 3, axis=0),
+            evaluation_cost=np.zeros(3),
+            upper=np.full(world.n_tasks, np.inf),
+            examples=past.examples_,
+        )
+        lessons = Lessons.of([fit(history, look_back=False)]).data()
+        alike = simulate(known, "uniform", n_runs=256, seed=seed).final.mean()
+        room = oracle(known, effort=30).value - alike
+        ends = [simulate(world, Planner(priors=given), n_runs=4, seed=seed).final for given in (None, lessons)]
+        without, knowing = ((values - alike) / room for values in ends)
+        both = f"gap closed {without.mean():.2f}, with lessons {knowing.mean():.2f}"
+        print(f"{family}: {both}, gain {interval(knowing - without)}", flush=True)
 
 
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "calibration", "gap", "digits"])
+    parser.add_argument("what", choices=["speed", "calibration", "gap", "digits", "logs", "priors", "rank"])
     parser.add_argument("--split", choices=["public", "reported"], default="public")
     parser.add_argument("--families")
-    parser.add_argument("--runs", type=int, default=8)
+    parser.add_argument("--runs", type=int, default=8, help="runs; with `digits` and `priors` seeds")
+    parser.add_argument("--first-seed", type=int, default=0, help="of real training")
+    parser.add_argument("--budgets", default="200,400,1200", help="steps of real training")
+    parser.add_argument("--policies", help="with `rank`; left out, all that work by name")
+    parser.add_argument("--data-dir", help="folder of GLUE, with `logs`")
+    parser.add_argument("--out", type=Path, default=Path("runs/logs"), help="where `logs` puts its runs")
     parser.add_argument("--worlds", type=int, default=99, help="how many of each family")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--free", action="store_true")
     given = parser.parse_args()
+    budgets = [int(part) for part in given.budgets.split(",")]
     if given.what == "speed":
         speed()
     elif given.what == "calibration":
         calibration(given.families or FOR_CALIBRATION, given.split, given.seed, given.free, given.worlds)
     elif given.what == "digits":
-        digits(0, 10)
+        digits(given.first_seed, given.runs, budgets)
+    elif given.what == "logs":
+        logs(given.first_seed, given.runs, budgets, given.out, given.data_dir)
+    elif given.what == "rank":
+        from apportion.cli.simulate import all_policies
+
+        specs = given.policies.split(",") if given.policies else all_policies()
+        families = given.families or FOR_RANK
+        rank(families, given.split, given.runs, given.seed, given.worlds, list(dict.fromkeys(["planner", *specs])))
+    elif given.what == "priors":
+        families = given.families or "speeds,useless,transfer,harmful"
+        priors(given.first_seed, given.runs, budgets, families, given.seed, given.free)
     else:
         gap(given.families or FOR_GAP, given.split, given.runs, given.seed, given.free, given.worlds)
 

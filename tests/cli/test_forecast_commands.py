@@ -147,7 +147,14 @@ def test_odd_runs_get_a_clear_answer(run, tmp_path):
     assert [row["task"] for row in data["forecast"]["scores"] if row["value"] is None] == ["few"]
 
 
+def test_shares_that_do_not_sum_to_one_are_told(run):
+    text = apportion("forecast", run, "--budget", 9, "--shares", "rotated=1,few=0.25")
+    assert "the shares sum to 1.25 and were divided by it" in text
+    assert "80.0%" in text
+
+
 def test_bad_input_is_one_sentence(run, tmp_path):
+    (tmp_path / "mine.py").write_text("def mine(scores):\n    return scores.mean(axis=-1) * float('nan')\n")
     above = changed(run, tmp_path / "above", scores(lambda name, value: 1.5))
     none = changed(run, tmp_path / "none", lambda line: None if "evaluation" in line else line)
     for words, part in (
@@ -159,6 +166,10 @@ def test_bad_input_is_one_sentence(run, tmp_path):
         (("plan", run, "--budget", -1), "`budget` must be in"),
         (("plan", run, "--budget", 9, "--shares", "rotatd=1"), "did you mean"),
         (("plan", run, "--budget", 9, "--shares", "rotated"), "takes TASK=NUMBER"),
+        (("plan", run, "--budget", 9, "--shares", "rotated=-1"), "must not be negative, got rotated=-1"),
+        (("plan", run, "--budget", 9, "--shares", "rotated=0"), "must give at least one task"),
+        (("plan", run, "--budget", 9, "--objective", f"{tmp_path}/mine.py:mine"), "got NaN"),
+        (("plan", run, "--budget", 9, "--target", "few=2"), "must be at most 1, its largest possible score, got 2"),
         (("plan", run, "--budget", 9, "--target", "few=high"), "takes TASK=NUMBER"),
         (("plan", run, "--budget", 9, "--objective", "best"), "must be mean, worst, targets"),
         (("plan", run, "--budget", 9, "--objective", "targets"), "needs at least one `--target"),

@@ -12,6 +12,7 @@ from ..forecast import History, Lessons, Priors
 from ..forecast.priors import open_log
 from ..log import Log
 from ..run import RunDirectory
+from ._output import errors
 
 _BOUNDED = ("digits", "glue", "superglue")
 """Tasksets in which no score can be above 1."""
@@ -86,3 +87,24 @@ def named_numbers(option: str, text: str) -> dict[str, float]:
     if not found:
         raise ValueError(f"`--{option}` takes TASK=NUMBER with commas between, got {text!r}.")
     return found
+
+
+def shares_from(text: str) -> dict[str, float] | None:
+    """What `--shares` asks about; None where it is left out. Shares that do not sum to 1 are divided by their sum.
+
+    Raises:
+        ValueError: it is not of the form a=0.4,b=0.6, a share is negative, or all are 0.
+    """
+    if not text:
+        return None
+    found = named_numbers("shares", text)
+    for name, share in found.items():
+        if share < 0:
+            raise ValueError(f"`--shares` must not be negative, got {name}={share:g}.")
+    total = sum(found.values())
+    if total <= 0:
+        raise ValueError(f"`--shares` must give at least one task a share above 0, got {text!r}.")
+    if abs(total - 1.0) > 1e-6:
+        words = f"note: the shares sum to {total:g} and were divided by it; tasks that are not named get nothing."
+        errors.print(words, markup=False, soft_wrap=True)
+    return {name: share / total for name, share in found.items()}

@@ -9,11 +9,12 @@ import numpy as np
 import typer
 
 from .._version import __version__
-from ..forecast import Check, Forecast, History, Priors, check_forecasts, fit
+from ..forecast import Check, Forecast, History, Posterior, Priors, check_forecasts, fit
+from ..forecast.doubts import doubts
 from ..log import Log
 from ..records import Floats
 from ._output import console, make_table, one_sentence, print_json
-from ._runs import named_numbers, priors_from, read_history, unit_of
+from ._runs import priors_from, read_history, shares_from, unit_of
 from .report import find_runs
 
 
@@ -36,7 +37,7 @@ def forecast(
             checks = [_check(place, at, confidence, prior, upper) for place in places]
             data: Any = check_data(checks, places)
         else:
-            asked = named_numbers("shares", shares) if shares else None
+            asked = shares_from(shares)
             said = [_said(place, budget, asked, confidence, prior, upper) for place in places]
             data = [forecast_data(*item, place) for item, place in zip(said, places, strict=True)]
     if as_json:
@@ -70,7 +71,7 @@ def _said(
     confidence: float,
     prior: list[Path],
     upper: float | None,
-) -> tuple[Forecast, Floats, History, Log, float]:
+) -> tuple[Forecast, Floats, Posterior, Log, float]:
     history, log = read_history(place, upper=upper)
     left = float(history.remaining[0]) if budget is None else budget
     if left <= 0:
@@ -82,12 +83,14 @@ def _said(
     drawn = history.counts[0, -1] * history.costs[0]
     spending = asked if asked is not None else drawn if drawn.sum() > 0 else None
     now = posterior.forecast(budget=0.0).scores.value[0]
-    return posterior.forecast(spending, budget=left, confidence=confidence), now, history, log, left
+    return posterior.forecast(spending, budget=left, confidence=confidence), now, posterior, log, left
 
 
-def forecast_data(said: Forecast, now: Floats, history: History, log: Log, left: float, place: Path) -> dict[str, Any]:
+def forecast_data(
+    said: Forecast, now: Floats, posterior: Posterior, log: Log, left: float, place: Path
+) -> dict[str, Any]:
     """The forecast of one run as one object."""
-    scores, goal = said.scores, said.objective
+    scores, goal, history = said.scores, said.objective, posterior.history
     return {
         "run": str(place),
         "estimand": "run",
@@ -107,6 +110,9 @@ def forecast_data(said: Forecast, now: Floats, history: History, log: Log, left:
             }
             for index, task in enumerate(history.tasks)
         ],
+        "misfit": posterior.misfit[0],
+        "stretch": posterior.stretch[0],
+        "warnings": list(doubts(posterior)),
         "signature": {"apportion": __version__, "log": log.header.get("fingerprint")},
     }
 
@@ -122,6 +128,8 @@ def print_forecast(data: dict[str, Any]) -> None:
     title = f"{data['run']}: after {data['left']:,.6g} more {data['unit']}. Estimand: run"
     interval = f"{100 * data['confidence']:.3g} % interval"
     console.print(make_table(("task", "share", "score now", "forecast", interval), rows, title=title))
+    for warning in data["warnings"]:
+        console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
 
 
 def check_data(checks: list[tuple[Check, History]], places: list[Path]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..constraints import Constraints
 from ..forecast import Advice, Forecast, Interval, MeanScore, Objective, OwnObjective, Targets, WorstScore, advise, fit
 from ..log import Log
 from ._output import console, make_table, one_sentence, print_json
-from ._runs import named_numbers, priors_from, read_history, unit_of
+from ._runs import named_numbers, priors_from, read_history, shares_from, unit_of
 
 SURE = 12  # transfers that the text lists at most; all of them are in the JSON
 
@@ -48,7 +48,7 @@ def plan(
             budget=budget,
             objective=_objective(objective, targets),
             constraints=_constraints(constraint),
-            asked=named_numbers("shares", shares) if shares else None,
+            asked=shares_from(shares),
             targets=targets,
         )
         data = as_data(advice, log, run)
@@ -141,6 +141,7 @@ def as_data(advice: Advice, log: Log, run: Path) -> dict[str, Any]:
         "targets": list(advice.targets),
         "droppable": [name for name, drop in zip(names, found.droppable[0], strict=True) if drop],
         "misfit": advice.posterior.misfit[0],
+        "stretch": advice.posterior.stretch[0],
         "warnings": list(found.warnings),
         "report": advice.given(),
         "signature": {

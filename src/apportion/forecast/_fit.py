@@ -24,9 +24,9 @@ class Priors:
 
     Attributes:
         speed: mean of the log speed of each task (1 = learns within the batches of equal shares), (n_runs, n_tasks).
-        speed_sd: its standard deviation.
+        speed_sd: its standard deviation, of each task or one number.
         span: mean of the log span in units of the score's scale, (n_runs, n_tasks).
-        span_sd: its standard deviation.
+        span_sd: its standard deviation, likewise.
         transfer: mean of the transfer, (n_tasks, n_tasks), row i from column j, 0 on the diagonal.
         transfer_scale: of the heavy-tailed prior around it, (n_tasks, n_tasks) or one number.
         interference_sd: of interference.
@@ -34,9 +34,9 @@ class Priors:
     """
 
     speed: float | Floats = 0.0
-    speed_sd: float = 1.7
+    speed_sd: float | Floats = 1.7
     span: float | Floats = 0.0
-    span_sd: float = 0.5
+    span_sd: float | Floats = 0.5
     transfer: float | Floats = 0.0
     transfer_scale: float | Floats = 0.3
     interference_sd: float = 0.15
@@ -261,7 +261,7 @@ def first_and_scale(scores: Floats, measured: np.ndarray) -> tuple[Floats, Float
 
 def _prior_moments(priors: Priors, n_runs: int, n_tasks: int) -> tuple[Floats, Floats]:
     mean = np.zeros((n_runs, n_tasks, TRANSFER + n_tasks))
-    sd = np.ones((1, 1, 1, TRANSFER + n_tasks))
+    sd = np.ones((1, 1, n_tasks, TRANSFER + n_tasks))
     mean[..., SPEED] = priors.speed
     mean[..., SPAN] = priors.span
     mean[..., TRANSFER:] = np.where(np.eye(n_tasks, dtype=np.bool_), 1.0, priors.transfer)

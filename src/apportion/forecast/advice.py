@@ -134,6 +134,12 @@ def advise(
     goal, history = objective or MeanScore(), posterior.history
     names = [task.name for task in posterior.tasks]
     check_names("targets", list(targets or ()), names)
+    for name, score in (targets or {}).items():
+        limit = float(history.upper[names.index(name)])
+        if score > limit:
+            raise ValueError(
+                f"the target of {name!r} must be at most {limit:g}, its largest possible score, got {score:g}."
+            )
     plan = make_plan(posterior, budget=budget, objective=goal, constraints=constraints, confidence=confidence)
     left = float(history.remaining[0]) if budget is None else float(budget)
     shares, start = plan.overall[0], float(history.spent[0, -1])

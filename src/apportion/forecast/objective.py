@@ -132,4 +132,6 @@ class OwnObjective(Objective):
                 f"the objective must turn scores of shape {scores.shape} into values of shape {scores.shape[:-1]}, "
                 f"got {found.shape}."
             )
+        if np.isnan(found).any():
+            raise ValueError("the objective must be a number for all finite scores, got NaN.")
         return found

@@ -10,6 +10,7 @@ from .._check import check_number
 from ..constraints import Constraints
 from ..records import Bools, Floats
 from ._planning import Limits, cut, find_plan
+from .doubts import doubts
 from .objective import MeanScore, Objective
 from .posterior import Forecast, Interval, Posterior, Spending
 
@@ -130,16 +131,7 @@ def _ends(gains: Floats, confidence: float) -> Interval:
 
 
 def _warnings(posterior: Posterior, confidence: Floats) -> tuple[str, ...]:
-    found: list[str] = []
-    if not posterior.fits_well.all():
-        worst = float(np.nanmax(posterior.misfit))
-        found.append(
-            f"The curves fit badly (squared residuals are {worst:.1f} times what noise explains): intervals are wide "
-            "and the plan is cautious."
-        )
-    unknown = [task.name for task, known in zip(posterior.tasks, posterior.known.all(axis=0), strict=True) if not known]
-    if unknown:
-        found.append(f"Nothing can be said about {', '.join(unknown)}: fewer than two scores, or none after training.")
+    found = list(doubts(posterior))
     if (confidence == 0).all():
         found.append("No spending is surely better than the safe shares, which are recommended.")
     return tuple(found)

@@ -70,8 +70,9 @@ class Posterior:
     draws are randomised fits: each is fitted to scores and prior that were shaken by their noise, and so agrees with
     the data also where curves are saturated, which Gaussians around the maxima do not. Transfer has a Cauchy prior
     around 0, so it is sparse and may be of either sign; the noise is estimated from the residuals, drawn towards an
-    estimate by second differences. Intervals are stretched by how far a fit to the first part of the history missed its
-    last evaluation (`stretch`): that is the model's own error, which its draws do not hold.
+    estimate by second differences. The model's own error, which its draws do not hold, is added: intervals are
+    stretched by how far fits to 40, 60 and 80 % of the history missed its last evaluation (`stretch`), and a standard
+    deviation of a tenth of the forecast change and half a percent of the scores' range is always expected.
 
     It fails where the curve of a task changes its nature (skills that appear, data that change); `misfit` then rises
     above `MISFIT`, and intervals widen with the noise.
@@ -95,6 +96,9 @@ class Posterior:
         self.variants = seen.variants
         self.memory = seen.memory
         self._seen, self._fit = seen, fit
+        nothing = np.full((history.n_runs, 1), 1e-12)
+        shares = np.full((history.n_runs, 1, history.n_tasks), 1.0 / history.n_tasks)
+        self._now = np.median(self.outlook(nothing).scores(shares), axis=1, keepdims=True)
         measured = np.isfinite(history.scores)
         # Two scores on different training are the least from which a slope can be seen.
         moved = (np.where(measured, history.counts.sum(axis=2)[..., None], -1.0).max(axis=1)) > 0
@@ -272,7 +276,9 @@ class Posterior:
         pieces = np.repeat(np.maximum(left / self.history.budget, 1e-12)[:, None], n_segments, axis=1) / n_segments
         scores = self.outlook(pieces).scores(np.maximum(shares, 1e-12))
         middle = np.median(scores, axis=1, keepdims=True)
-        wide = middle + self.stretch[:, None, None] * (scores - middle)
+        expected = (_DRIFT * (middle - self._now)) ** 2 + (_FLOOR * self._fit.scale[:, None, None]) ** 2
+        own = np.maximum(scores.var(axis=1, keepdims=True), 1e-18)
+        wide = middle + np.sqrt(self.stretch[:, None, None] ** 2 + expected / own) * (scores - middle)
         return shares, np.minimum(wide, np.maximum(self.history.upper, scores))
 
 
@@ -329,24 +335,30 @@ def fit(
     return Posterior(history, seen, found, seen.members(found, n_members, seed), stretch)
 
 
-_PAST, _FEWEST = 0.6, 6
+_PAST, _FEWEST = (0.4, 0.6, 0.8), 6
 _BELIEVED, _LARGEST = 4.0, 4.0  # tasks' worth of belief in the model before looking back; the widest stretch
+_DRIFT, _FLOOR = 0.1, 0.005  # model error that is always expected, of the forecast change and of the scores' range
 
 
 def _stretch(history: History, priors: Priors | None, seed: int, memory: float) -> Floats:
-    """Root mean square, over tasks, of how far the first part of a history missed its last evaluation, at least 1.
+    """Root mean square of how far earlier parts of a history missed its last evaluation, at least 1, (n_runs,).
 
-    In standard deviations of the draws and of noise, drawn towards 1; 1 where there are fewer than six evaluations.
+    Over tasks and three parts, in standard deviations of the draws and of noise, drawn towards 1; 1 where there are
+    fewer than six evaluations.
     """
     times = np.flatnonzero(np.isfinite(history.scores).any(axis=(0, 2)))
     if len(times) < _FEWEST:
         return np.ones(history.n_runs)
-    first, last = int(times[int(_PAST * len(times)) - 1]), int(times[-1])
-    early = fit(history.until(first + 1), priors=priors, n_members=64, seed=seed, memory=memory, look_back=False)
-    spent = (history.counts[:, last] - history.counts[:, first]) * history.costs
-    amount = np.maximum(spent.sum(axis=1, keepdims=True), 1e-12)
-    scores = early.outlook(amount / history.budget).scores(np.maximum(spent / amount, 1e-12)[:, None])
-    missed = (history.scores[:, last] - np.median(scores, axis=1)) ** 2 / (scores.var(axis=1) + early.noise**2)
-    known = np.isfinite(missed) & early.known
-    total = np.where(known, np.minimum(missed, 25.0), 0.0).sum(axis=1)
-    return np.clip(np.sqrt((total + _BELIEVED) / (known.sum(axis=1) + _BELIEVED)), 1.0, _LARGEST)
+    last = int(times[-1])
+    total, number = np.full((2, history.n_runs), _BELIEVED)
+    for past in _PAST:
+        first = int(times[int(past * len(times)) - 1])
+        early = fit(history.until(first + 1), priors=priors, n_members=64, seed=seed, memory=memory, look_back=False)
+        spent = (history.counts[:, last] - history.counts[:, first]) * history.costs
+        amount = np.maximum(spent.sum(axis=1, keepdims=True), 1e-12)
+        scores = early.outlook(amount / history.budget).scores(np.maximum(spent / amount, 1e-12)[:, None])
+        missed = (history.scores[:, last] - np.median(scores, axis=1)) ** 2 / (scores.var(axis=1) + early.noise**2)
+        known = np.isfinite(missed) & early.known
+        total += np.where(known, np.minimum(missed, 25.0), 0.0).sum(axis=1) / len(_PAST)
+        number += known.sum(axis=1) / len(_PAST)
+    return np.clip(np.sqrt(total / number), 1.0, _LARGEST)

@@ -15,28 +15,33 @@ from .._files import write_file
 from ..log import Log, read_log
 from ..records import Floats, Ints
 from ..run import RunDirectory
-from ._fit import SPAN, SPEED, TRANSFER, Priors, first_and_scale
+from ._fit import Priors, first_and_scale
 from .history import History
 from .posterior import Posterior, fit
 
-_SPREAD = 0.5  # of log speeds and spans between runs of the same tasks, in place of what too few runs cannot tell
+_LEAST = 0.3  # standard deviation of log speeds and spans between runs of the same tasks, at least
+_LEAST_SCALE = 0.05  # of transfer's Cauchy prior
+_TINY = 1e-6  # of a span, in units of the range of scores, and of a speed
+_MOST = 10.0  # batches of its own that a batch of another task can teach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lessons:
     """How fast tasks learn, how far, and who helps whom, as earlier runs have shown; plain numbers that JSON can hold.
 
-    Every parameter is the mean over runs of its posterior mode, shapes weighted by their evidence. Speeds are per
-    batch and spans in units of score, so the next run may have another budget. They say nothing about a run with
-    another model, learning rate or batch size: there a prior from earlier runs misleads until the new scores outweigh
-    it.
+    Posterior draws of all runs are pooled: their medians become the means of the next priors, and their interquartile
+    ranges the widths, so that what the runs do not tell, or tell differently, stays open. Speeds are per batch and
+    spans in units of score, so the next run may have another budget. They say nothing about a run with another model,
+    learning rate or batch size: there a prior from earlier runs misleads until the new scores outweigh it.
 
     Attributes:
         tasks: names, sorted; rows and columns below are in this order.
         speed: log of the part of a curve's scale that one batch of the task covers.
+        speed_sd: its standard deviation, at least 0.3.
         span: log of how far the score can rise.
+        span_sd: likewise.
         transfer: what a batch of task j teaches task i, in batches of its own, 0 on the diagonal.
-        scale: of the Cauchy prior around it: its standard deviation over the runs, at least 0.05; 0.1 for one run.
+        scale: of the Cauchy prior around it, at least 0.05.
         costs: part of a budget that a batch of each task took.
         runs: how many runs it was learned from.
 
@@ -46,7 +51,9 @@ class Lessons:
 
     tasks: list[str]
     speed: list[float]
+    speed_sd: list[float]
     span: list[float]
+    span_sd: list[float]
     transfer: list[list[float]]
     scale: list[list[float]]
     costs: list[float]
@@ -54,7 +61,8 @@ class Lessons:
 
     def __post_init__(self) -> None:
         n = len(self.tasks)
-        for name, shape in (("speed", (n,)), ("span", (n,)), ("transfer", (n, n)), ("scale", (n, n)), ("costs", (n,))):
+        lists = ("speed", "speed_sd", "span", "span_sd", "costs")
+        for name, shape in (*((name, (n,)) for name in lists), ("transfer", (n, n)), ("scale", (n, n))):
             table = np.array(getattr(self, name), dtype=np.float64)
             if table.shape != shape or not np.isfinite(table).all():
                 raise ValueError(f"`{name}` of the lessons must be finite numbers of the shape {shape}.")
@@ -69,32 +77,37 @@ class Lessons:
         if not posteriors:
             raise ValueError("priors need at least one earlier run, got none.")
         names = sorted(task.name for task in posteriors[0].tasks)
-        found: list[Floats] = []
-        costs: list[Floats] = []
+        found: dict[str, list[Floats]] = {name: [] for name in ("speed", "span", "transfer", "costs")}
         for posterior in posteriors:
             own = [task.name for task in posterior.tasks]
             _check_same(names, own)
             order = np.array([own.index(name) for name in names])
             total, scale = _units(posterior.history)
-            modes = posterior.modes()[:, order]
-            modes[..., TRANSFER:] = modes[..., TRANSFER:][..., order]
-            modes[..., SPEED] -= total[:, None]
-            modes[..., SPAN] += scale[:, None]
-            found.append(modes)
-            costs.append(posterior.history.costs[:, order] / posterior.history.budget)
-        modes = np.concatenate(found)  # (n_runs, n_tasks, P)
-        transfer = modes[..., TRANSFER:]
-        spread = np.maximum(transfer.std(axis=0), 0.05) if len(modes) > 1 else np.full(transfer.shape[1:], 0.1)
-        mean: Floats = transfer.mean(axis=0)
-        np.fill_diagonal(mean, 0.0)
+            members = posterior.members
+            rate = members.rate[:, :, order][:, :, :, order]
+            speed = np.diagonal(rate, axis1=2, axis2=3)
+            span = np.maximum(members.span[:, :, order], _TINY * np.exp(scale)[:, None, None])
+            found["speed"].append(np.log(np.maximum(speed, _TINY)) - total[:, None, None])
+            found["span"].append(np.log(span))
+            found["transfer"].append(np.clip(rate / np.maximum(speed, _TINY)[..., None], -_MOST, _MOST))
+            found["costs"].append(posterior.history.costs[:, order] / posterior.history.budget)
+        middle: dict[str, Floats] = {}
+        width: dict[str, Floats] = {}
+        for name in ("speed", "span", "transfer"):
+            draws = np.concatenate([values.reshape(-1, *values.shape[2:]) for values in found[name]])
+            low, middle[name], high = np.quantile(draws, [0.25, 0.5, 0.75], axis=0)
+            width[name] = 0.5 * (high - low)
+        np.fill_diagonal(middle["transfer"], 0.0)
         return cls(
             tasks=names,
-            speed=modes[..., SPEED].mean(axis=0).tolist(),
-            span=modes[..., SPAN].mean(axis=0).tolist(),
-            transfer=mean.tolist(),
-            scale=spread.tolist(),
-            costs=np.concatenate(costs).mean(axis=0).tolist(),
-            runs=len(modes),
+            speed=middle["speed"].tolist(),
+            speed_sd=np.maximum(width["speed"] / 0.6745, _LEAST).tolist(),
+            span=middle["span"].tolist(),
+            span_sd=np.maximum(width["span"] / 0.6745, _LEAST).tolist(),
+            transfer=middle["transfer"].tolist(),
+            scale=np.maximum(width["transfer"], _LEAST_SCALE).tolist(),
+            costs=np.concatenate(found["costs"]).mean(axis=0).tolist(),
+            runs=sum(posterior.history.n_runs for posterior in posteriors),
         )
 
     @classmethod
@@ -147,7 +160,7 @@ class Lessons:
         return np.array([self.tasks.index(name) for name in names], dtype=np.int64)
 
     def priors(self, names: Sequence[str], *, costs: Floats, scores: Floats) -> Priors:
-        """Priors in the units of new runs. Standard deviations are far narrower than without earlier runs.
+        """Priors in the units of new runs.
 
         Args:
             names: of the tasks, in the order of the columns.
@@ -161,9 +174,9 @@ class Lessons:
         _, scale = first_and_scale(scores, np.isfinite(scores))
         return Priors(
             speed=np.array(self.speed)[order] - np.log(costs.sum(axis=1))[:, None],
-            speed_sd=_SPREAD,
+            speed_sd=np.array(self.speed_sd)[order],
             span=np.array(self.span)[order] - np.log(scale)[:, None],
-            span_sd=_SPREAD,
+            span_sd=np.array(self.span_sd)[order],
             transfer=np.array(self.transfer)[np.ix_(order, order)],
             transfer_scale=np.array(self.scale)[np.ix_(order, order)],
         )

@@ -1,0 +1,30 @@
+"""What the reader of a forecast must know before believing it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .posterior import Posterior
+
+_WIDE = 1.5
+"""Stretch of intervals from which on it is told."""
+
+
+def doubts(posterior: Posterior) -> tuple[str, ...]:
+    """Sentences about a bad fit, past forecasts that missed, and tasks of which nothing is known; of the worst run."""
+    found: list[str] = []
+    if not posterior.fits_well.all():
+        worst = float(np.nanmax(posterior.misfit))
+        found.append(
+            f"The curves fit badly (squared residuals are {worst:.1f} times what noise explains): intervals are wide "
+            "and the plan is cautious."
+        )
+    if posterior.stretch.max() >= _WIDE:
+        found.append(
+            "Forecasts from earlier parts of this run missed what came by more than they admitted: intervals are "
+            f"{posterior.stretch.max():.1f} times as wide as the model alone would have them."
+        )
+    unknown = [task.name for task, known in zip(posterior.tasks, posterior.known.all(axis=0), strict=True) if not known]
+    if unknown:
+        found.append(f"Nothing can be said about {', '.join(unknown)}: fewer than two scores, or none after training.")
+    return tuple(found)
