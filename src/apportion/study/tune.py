@@ -116,6 +116,7 @@ RANGES: Mapping[str, Range] = {
 """By the name of a parameter, whichever policy has it. Its `alpha` is a rate of mixing, except in `lin_ucb`."""
 OWN_RANGES: Mapping[str, Mapping[str, Range]] = {
     "lin_ucb": {"alpha": Range(low=0.1, high=10.0)},
+    "coba": {"warmup": Range(low=2, high=20, whole=True)},  # at most its `history`
     "exp3s_graves": {"eta": Range(low=1e-3, high=1.0)},
     "temperature": {"temperature": Range(low=0.5, high=100.0)},  # of sizes: the larger, the closer to uniform
     "meta_rtl": {"memory": Range(low=0.5, high=0.999, kind="complement")},
