@@ -80,6 +80,7 @@ ABLATIONS: dict[str, Setting] = {
     "features: none": Setting("counterfactual(context_free=True)", "worth"),
     "features: no effects on others": Setting("counterfactual", "worth(others=False)"),
     "prior: none": Setting(f"counterfactual({_THETA.format('0.0')})", "worth"),
+    "prior: third power": Setting(f"counterfactual({_THETA.format('3.0')})", "worth"),
     "prior: never left": Setting("counterfactual(l2=1000000.0)", "worth"),
     "window: 100": Setting("counterfactual(window=100)", "worth"),
     "penalty: none": Setting("counterfactual(penalty=0.0)", "worth"),
