@@ -20,13 +20,15 @@ import json
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from apportion import Task
+from apportion.cli.simulate import all_policies, split_list
 from apportion.forecast import History, Lessons, Priors, fit
-from apportion.policies import Planner
+from apportion.policies import Planner, policies
 from apportion.records import Evaluation
 from apportion.sim import World, simulate
 from apportion.sim.noisy import Noisy
@@ -183,11 +185,17 @@ def gap(families: str, split: str, runs: int, seed: int, free: bool, worlds: int
 
 def rank(families: str, split: str, runs: int, seed: int, worlds: int, specs: list[str]) -> None:
     """Gap closed by every policy in the same runs, and how far the planner is ahead of the best others."""
-    from apportion.policies import policies
     from apportion.signals import signals
 
-    closed: dict[str, dict[str, list[np.ndarray]]] = {}
+    def tell(words: str, means: dict[str, np.ndarray]) -> None:
+        others = sorted((spec for spec in means if spec != "planner"), key=lambda spec: -means[spec].mean())
+        ahead = "; ".join(f"{spec} {interval(means['planner'] - means[spec])}" for spec in others[:3])
+        planned = means["planner"].mean()
+        print(f"{words}: planner {planned:.3f} of the gap, of {len(means)} policies; ahead of {ahead}", flush=True)
+
+    every: list[dict[str, np.ndarray]] = []
     for family in families.split(","):
+        closed: dict[str, list[np.ndarray]] = {}
         for name in FAMILIES[family].ids()[:worlds]:
             world = load(name, split=split)
             alike = simulate(world, "uniform", n_runs=256, seed=seed).final.mean()
@@ -199,19 +207,11 @@ def rank(families: str, split: str, runs: int, seed: int, worlds: int, specs: li
                     found = simulate(world, policy, signal=signal, n_runs=runs, seed=seed).final
                 except (ValueError, TypeError):  # needs a parameter, or a measurement that worlds do not have
                     continue
-                closed.setdefault(spec, {}).setdefault(family, []).append((found - alike) / room)
-    every = families.split(",")
-    for part in [[family] for family in every] + ([every] if len(every) > 1 else []):
-        means = {
-            spec: np.mean([np.mean(kept[family], axis=0) for family in part], axis=0)
-            for spec, kept in closed.items()
-            if set(part) <= set(kept)
-        }
-        others = sorted((spec for spec in means if spec != "planner"), key=lambda spec: -means[spec].mean())
-        ahead = [f"{spec} {interval(means['planner'] - means[spec])}" for spec in others[:3]]
-        words = part[0] if len(part) == 1 else f"all {len(part)} families"
-        print(f"{words}: planner {means['planner'].mean():.3f} of the gap, of {len(means)} policies; ahead of", end=" ")
-        print("; ".join(ahead), flush=True)
+                closed.setdefault(spec, []).append((found - alike) / room)
+        every.append({spec: np.mean(kept, axis=0) for spec, kept in closed.items()})
+        tell(family, every[-1])
+    shared = [spec for spec in specs if all(spec in means for means in every)]
+    tell(f"all {len(every)} families", {spec: np.mean([means[spec] for means in every], axis=0) for spec in shared})
 
 
 def digits_config(seed: int, budget: int, **settings):
@@ -240,15 +240,17 @@ def interval(gain: np.ndarray) -> str:
     return f"{gain.mean():+.4f} [{gain.mean() - half:+.4f}, {gain.mean() + half:+.4f}]"
 
 
-def digits(first_seed: int, seeds: int, budgets: list[int]) -> None:
+def digits(first_seed: int, seeds: int, budgets: list[int], specs: list[str]) -> None:
     """Final objective on digits minus that of uniform with the same seed, evaluations charged and not."""
     every = range(first_seed, first_seed + seeds)
     for budget in budgets:
         alike = np.array([final(seed, budget, "uniform", False) for seed in every])
-        for charge in (False, True):
-            gain = np.array([final(seed, budget, "planner", charge) for seed in every]) - alike
+        for spec, charge in product(specs, (False, True)):
+            if charge and not any(need.startswith("evaluation") for need in policies.make(spec).requires):
+                continue
+            gain = np.array([final(seed, budget, spec, charge) for seed in every]) - alike
             words = f"{budget} steps, evaluations {'charged' if charge else 'free'}: uniform {alike.mean():.4f}"
-            print(f"{words}, planner {interval(gain)}", flush=True)
+            print(f"{words}, {spec} {interval(gain)}", flush=True)
 
 
 def logs(first_seed: int, runs: int, budgets: list[int], out: Path, data_dir: str | None) -> None:
@@ -348,7 +350,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=8, help="runs; with `digits` and `priors` seeds")
     parser.add_argument("--first-seed", type=int, default=0, help="of real training")
     parser.add_argument("--budgets", default="200,400,1200", help="steps of real training")
-    parser.add_argument("--policies", help="with `rank`; left out, all that work by name")
+    parser.add_argument("--policies", help="left out, with `rank` all that work by name, with `digits` planner")
     parser.add_argument("--data-dir", help="folder of GLUE, with `logs`")
     parser.add_argument("--out", type=Path, default=Path("runs/logs"), help="where `logs` puts its runs")
     parser.add_argument("--worlds", type=int, default=99, help="how many of each family")
@@ -361,13 +363,11 @@ def main() -> None:
     elif given.what == "calibration":
         calibration(given.families or FOR_CALIBRATION, given.split, given.seed, given.free, given.worlds)
     elif given.what == "digits":
-        digits(given.first_seed, given.runs, budgets)
+        digits(given.first_seed, given.runs, budgets, split_list(given.policies or "planner"))
     elif given.what == "logs":
         logs(given.first_seed, given.runs, budgets, given.out, given.data_dir)
     elif given.what == "rank":
-        from apportion.cli.simulate import all_policies
-
-        specs = given.policies.split(",") if given.policies else all_policies()
+        specs = split_list(given.policies) if given.policies else all_policies()
         families = given.families or FOR_RANK
         rank(families, given.split, given.runs, given.seed, given.worlds, list(dict.fromkeys(["planner", *specs])))
     elif given.what == "priors":

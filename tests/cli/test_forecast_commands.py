@@ -71,7 +71,10 @@ def test_a_finished_run_needs_to_be_told_how_much_more_there_is(run):
 
 
 def test_planner_takes_earlier_runs_as_priors_and_goes_on_without_them(run, tmp_path):
-    earlier, place = tmp_path / "earlier", tmp_path / "next"
+    earlier, place, file = tmp_path / "earlier", tmp_path / "next", tmp_path / "lessons.json"
+    assert "lessons of 2 runs" in apportion("forecast", run, run, "--lessons", file)
+    assert json.loads(file.read_text())["runs"] == 2
+    assert json.loads(apportion("plan", run, "--budget", 9, "--prior", file, "--json"))["left"] == 9
     shutil.copytree(run, earlier, ignore=shutil.ignore_patterns("checkpoints"))
     small = ("--set", "training.evaluation_size=32", "--out", place)
     train = ("train", "digits", "--policy", f"planner(priors='{earlier}')", "--budget", 30, "--seed", 4, *small)

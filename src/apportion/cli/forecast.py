@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from .._version import __version__
-from ..forecast import Check, Forecast, History, Posterior, Priors, check_forecasts, fit
+from ..forecast import Check, Forecast, History, Lessons, Posterior, Priors, check_forecasts, fit
 from ..forecast.doubts import doubts
 from ..log import Log
 from ..records import Floats
@@ -27,21 +27,30 @@ def forecast(
     confidence: float = typer.Option(0.9, help="Of the intervals."),
     prior: list[Path] = typer.Option([], help="Directory of an earlier run with the same tasks; may be repeated."),
     upper: float | None = typer.Option(None, help="Largest possible score; left out, 1 in the tasksets of Apportion."),
+    lessons: Path | None = typer.Option(
+        None, help="Only write what these runs teach about the next one into this file, for --prior and `planner`."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Forecast the final scores of runs, or check past forecasts against what came. Estimand: run."""
     with one_sentence():
         places = [found for path in runs for found in find_runs(path)]
-        if check:
+        data: Any
+        if lessons is not None:
+            Lessons.of_paths(places, upper=upper).save(lessons)
+            data = {"lessons": str(lessons), "runs": [str(place) for place in places]}
+        elif check:
             at = _fractions(fractions)
             checks = [_check(place, at, confidence, prior, upper) for place in places]
-            data: Any = check_data(checks, places)
+            data = check_data(checks, places)
         else:
             asked = shares_from(shares)
             said = [_said(place, budget, asked, confidence, prior, upper) for place in places]
             data = [forecast_data(*item, place) for item, place in zip(said, places, strict=True)]
     if as_json:
         print_json(data)
+    elif lessons is not None:
+        console.print(f"lessons of {len(places)} runs: {lessons}", markup=False, soft_wrap=True)
     elif check:
         print_check(data)
     else:
