@@ -130,7 +130,7 @@ def test_identities_are_different_across_settings(tmp_path):
     assert len(found) == len(set(found))
     text = "".join(page.text)
     assert "made_up, 3 tasks, 200 steps" in text
-    assert text.index("2 settings, each compared for itself") < text.index("All policies")
+    assert text.index("2 settings, each compared for itself") < text.index("This policy")
     assert [attrs["href"] for attrs in page.of("a")][1:3] == ["#s1-title", "#s2-title"]
 
 
@@ -287,15 +287,16 @@ def test_a_live_page_stays_as_its_reader_left_it(browser, study, tmp_path):
     browser.value("document.querySelector('#s1-overview .sort').click()")
     browser.value("document.querySelector('[data-do=csv]').focus({ preventScroll: true })")
     browser.value("scrollTo({ top: 700, behavior: 'instant' })")
-    left = browser.value("[scrollY, document.activeElement.dataset.do]")
-    assert left == [700, "csv"]
+    assert browser.value("[scrollY, document.activeElement.dataset.do]") == [700, "csv"]
     write_report(study[:1], path)
-    browser.value("window.old = true; document.body.dataset.refresh = 0.1")
-    for pressed in ("true", "false"):  # updates are paused, and go on
-        browser.value("document.getElementById('pause').click()")
-        assert browser.value("document.getElementById('pause').getAttribute('aria-pressed')") == pressed
+    press = "document.getElementById('pause').click()"
+    browser.value(press)
+    assert browser.value("document.getElementById('pause').getAttribute('aria-pressed')") == "true"
+    browser.value(f"window.old = true; document.body.dataset.refresh = 0.1; {press}")  # updates go on
     browser.wait_for("!window.old && document.documentElement?.dataset.drawn == 'all'")
-    assert browser.value("[scrollY, document.activeElement.dataset.do]") == left
+    place, focus = browser.value("[scrollY, document.activeElement.dataset.do]")
+    assert abs(place - 700) < 50  # a browser moves a page a little when what stands above is drawn
+    assert focus == "csv"
     assert browser.value("document.querySelector('details').open")
     assert browser.value("document.querySelector('#s1-overview th').getAttribute('aria-sort')") == "ascending"
     assert not browser.told

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from apportion import Task
 from apportion.report import gather, load_run, load_runs, run_of
 from apportion.report.runs import stamp_of
 from apportion.report.tables import verdict
@@ -37,6 +38,12 @@ def test_other_tasks_or_budgets_are_other_settings(tmp_path):
         "made_up, 3 tasks, 200 steps",
         "made_up, 5 tasks, 100 steps",
     ]
+
+
+def test_the_title_names_the_tasks_that_count_where_others_do_not():
+    tasks = [Task(name=name, size=10, priority=float(name == "b")) for name in "ab"]
+    (setting,) = gather([run_with("uniform", 0, (0.1, 0.2), tasks=tasks)])
+    assert setting.title == "2 tasks, 100 steps, only b counts"
 
 
 def test_runs_on_other_data_are_another_setting_and_running_ones_are_not():

@@ -64,22 +64,28 @@ def overview(setting: Setting) -> TableBlock:
                 sum(seconds) / len(seconds) if seconds else math.nan,
             ]
         )
+    columns = (
+        "policy",
+        f"difference to {setting.reference} (95 % interval)",
+        "objective (95 % interval)",
+        "seeds",
+        "seeds above",
+        f"budget to reach {setting.reference}",
+        "evaluations, of what was spent",
+        "seconds per run",
+    )
+    scores = f"Scores {tables.compared(setting).words}. Intervals: Student t over seeds"
+    if len(setting.policies) == 1:
+        alone = (0, 2, 3, 6, 7)
+        shown = [[row[index] for index in alone] for row in rows]
+        return table("This policy", [columns[index] for index in alone], shown, f"{scores}.")
     return table(
         "All policies",
-        (
-            "policy",
-            f"difference to {setting.reference} (95 % interval)",
-            "objective (95 % interval)",
-            "seeds",
-            "seeds above",
-            f"budget to reach {setting.reference}",
-            "evaluations, of what was spent",
-            "seconds per run",
-        ),
+        columns,
         rows,
-        f"Best first. Scores {tables.compared(setting).words}. Intervals: Student t over seeds; differences are "
-        f"paired by seed. Budget to reach {setting.reference}: share of the budget at which the last evaluation of "
-        f"{setting.reference} with the same seed was first reached, median over seeds.",
+        f"Best first. {scores}; differences are paired by seed. Budget to reach {setting.reference}: share of the "
+        f"budget at which the last evaluation of {setting.reference} with the same seed was first reached, median over "
+        f"seeds.",
     )
 
 

@@ -22,6 +22,8 @@ _TOLD = frozenset(
 )
 """Keys of a configuration that the log tells as well, or that make no difference."""
 
+_MOST_NAMES = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
@@ -160,6 +162,10 @@ def _title(run: Run) -> str:
         taskset = cast("Mapping[str, Any]", taskset).get("name")
     n_tasks = len(run.tasks)
     words = f"{n_tasks} task{'s' if n_tasks != 1 else ''}, {run.log.budget:,.10g} {run.unit}"
+    counted = [task.name for task in run.tasks if task.priority > 0]
+    if len(counted) < n_tasks:
+        names = [*short_names(counted[:_MOST_NAMES]), *(["…"] if len(counted) > _MOST_NAMES else [])]
+        words += f", only {', '.join(names)} count{'s' if len(counted) == 1 else ''}"
     if run.goal == "worst":
         words += ", the worst task counts"
     return f"{taskset}, {words}" if isinstance(taskset, str) and taskset else words

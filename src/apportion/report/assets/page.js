@@ -154,7 +154,7 @@
   const later = window.requestIdleCallback || ((task) => setTimeout(task, 50));
   const drawRest = async () => {
     const next = figures.find((figure) => !views.has(figure.id));
-    if (!next) { root.dataset.drawn = "all"; return; }
+    if (!next) { root.dataset.drawn = "all"; root.style.overflowAnchor = ""; return; }
     try { await draw(next); } finally { later(drawRest); }
   };
   addEventListener("load", () => later(drawRest));
@@ -336,7 +336,7 @@
     });
     const stop = all(STOPS).at(place.focus);
     if (stop) stop.focus({ preventScroll: true });
-    history.scrollRestoration = "manual";
+    root.style.overflowAnchor = "none"; // until all is drawn: figures keep their heights, and so does the place
     scrollTo({ top: place.scroll, behavior: "instant" });
   };
   restore();
@@ -344,7 +344,11 @@
   const pause = document.getElementById("pause");
   if (pause) {
     let timer = 0;
-    const reload = () => { remember(); location.reload(); };
+    const reload = () => {
+      remember();
+      history.scrollRestoration = "manual"; // else the browser restores the place once more, after the page has
+      location.reload();
+    };
     const start = () => { timer = setTimeout(reload, 1000 * Number(document.body.dataset.refresh)); };
     pause.addEventListener("click", () => {
       const paused = pause.getAttribute("aria-pressed") !== "true";
