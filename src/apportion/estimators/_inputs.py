@@ -124,7 +124,12 @@ def importance_weights(logged: Logged, target: Floats) -> Floats:
         >>> importance_weights(log, np.array([0.9, 0.1]))
         array([1.8, 0.2])
     """
-    chances = of_drawn(checked_target(logged, target), logged)
+    return weights_of(logged, checked_target(logged, target))
+
+
+def weights_of(logged: Logged, policy: Floats) -> Floats:
+    """The importance weights of a target that has been through `checked_target`, shape (n_rounds,)."""
+    chances = of_drawn(policy, logged)
     propensity = checked_propensity(logged)
     with np.errstate(over="ignore", invalid="ignore"):
         weights = chances / propensity

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..records import Floats, Logged
-from ._inputs import checked_reward, checked_threshold, importance_weights
-from ._models import predicted
+from ._inputs import checked_reward, checked_threshold
+from ._models import weighed
 
 
 def dr(logged: Logged, target: Floats, *, predictions: Floats | None = None, clip: float = np.inf) -> Floats:
@@ -38,6 +38,5 @@ def dr(logged: Logged, target: Floats, *, predictions: Floats | None = None, cli
         array([1. , 1.5])
     """
     checked_threshold("clip", clip)
-    weights = np.minimum(importance_weights(logged, target), clip)
-    value, own = predicted(logged, target, predictions)
-    return value + weights * (checked_reward(logged) - own)
+    weights, value, own = weighed(logged, target, predictions)
+    return value + np.minimum(weights, clip) * (checked_reward(logged) - own)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..records import Floats, Logged
-from ._inputs import checked_reward, checked_threshold, importance_weights
-from ._models import predicted
+from ._inputs import checked_reward, checked_threshold
+from ._models import weighed
 from .by_task import by_task
 from .slope import choose_threshold, thresholds
 
@@ -41,13 +41,13 @@ def shrinkage_dr(
         >>> shrinkage_dr(log, np.array([1.0, 0.0]), predictions=np.ones((2, 2)), threshold=4.0)
         array([3., 1.])
     """
-    weights = importance_weights(logged, target)
+    if threshold is None and predictions is None:
+        predictions = by_task(logged)
+    weights, value, own = weighed(logged, target, predictions)
     if threshold is None:
-        predictions = by_task(logged) if predictions is None else predictions
         squares = [value**2 for value in thresholds(weights)]
         threshold = choose_threshold(shrinkage_dr, logged, target, values=squares, predictions=predictions)
     checked_threshold("threshold", threshold)
     if threshold < np.inf:
         weights = weights / (weights * weights / threshold + 1.0)
-    value, own = predicted(logged, target, predictions)
     return value + weights * (checked_reward(logged) - own)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..records import Floats, Logged
-from ._inputs import checked_reward, importance_weights, ratio_scores
-from ._models import predicted
+from ._inputs import checked_reward, ratio_scores
+from ._models import weighed
 
 
 def sndr(logged: Logged, target: Floats, *, predictions: Floats | None = None) -> Floats:
@@ -36,6 +36,5 @@ def sndr(logged: Logged, target: Floats, *, predictions: Floats | None = None) -
         >>> float(sndr(log, np.array([0.75, 0.25]), predictions=np.ones((2, 2))).mean())
         1.25
     """
-    weights = importance_weights(logged, target)
-    value, own = predicted(logged, target, predictions)
+    weights, value, own = weighed(logged, target, predictions)
     return value + ratio_scores(weights * (checked_reward(logged) - own), weights)

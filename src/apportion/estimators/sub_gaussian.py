@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._check import check_number
 from ..records import Floats, Logged
 from ._inputs import checked_reward, importance_weights
-from ._models import predicted
+from ._models import weighed
 
 
 def _tamed(weights: Floats, strength: float) -> Floats:
@@ -65,6 +65,5 @@ def sub_gaussian_dr(
         ValueError: `strength` is outside [0, 1], a reward is missing, shapes disagree, or predictions are not finite.
         LogFormatError: a task was drawn with probability 0.
     """
-    weights = _tamed(importance_weights(logged, target), strength)
-    value, own = predicted(logged, target, predictions)
-    return value + weights * (checked_reward(logged) - own)
+    weights, value, own = weighed(logged, target, predictions)
+    return value + _tamed(weights, strength) * (checked_reward(logged) - own)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..records import Floats, Logged
-from ._inputs import checked_reward, checked_threshold, importance_weights
-from ._models import predicted
+from ._inputs import checked_reward, checked_threshold
+from ._models import weighed
 from .by_task import by_task
 from .slope import choose_threshold
 
@@ -45,6 +45,5 @@ def switch_dr(
         predictions = by_task(logged) if predictions is None else predictions
         threshold = choose_threshold(switch_dr, logged, target, predictions=predictions)
     checked_threshold("threshold", threshold)
-    weights = importance_weights(logged, target)
-    value, own = predicted(logged, target, predictions)
+    weights, value, own = weighed(logged, target, predictions)
     return value + np.where(weights <= threshold, weights * (checked_reward(logged) - own), 0.0)
