@@ -93,9 +93,11 @@ class Selector:
             self._requires |= self.signal.requires - {"cost"}
         self._required = frozenset(name for name in self._requires if not name.startswith("evaluation"))
         self._learns = "reward" in self.policy.requires
+        self._listens = self.policy.is_listening
         self._deferred = self.signal is not None and self.signal.is_deferred
         self._step = 0
         self._evaluations = 0
+        self._heard = np.zeros((2, len(tasks)))  # sums and numbers of training losses since the last evaluation
         self._pending: dict[int, Decision] = {}
         self._uncredited: list[tuple[Decision, float]] = []  # decisions that wait for the next evaluation, with costs
         self._kept: tuple[bytes, Shares] | None = None  # of a static policy, for one mask
@@ -278,6 +280,8 @@ class Selector:
         learns = self._learns or self.signal is not None or reward is not None
         value = self._reward(decision, cost, reward, measured) if learns else math.nan
         self._settle(decision, "told", value, cost, examples, measured)
+        if self._listens and "loss" in measured:
+            self._heard[:, decision.task] += (measured["loss"], 1.0)
         if not math.isnan(value):
             self.policy.update(np.array([decision.task]), decision.probabilities[None, :], np.array([value]))
         elif self._deferred:
@@ -327,11 +331,16 @@ class Selector:
         if missing:
             raise ValueError(f"the policy or the signal needs {', '.join(sorted(missing))}: give it in `measured`.")
         self._ledger.evaluated(cost)
+        heard: dict[str, Floats] = {}
+        if self._heard[1].any():
+            sums, times = self._heard
+            heard["training_loss"] = np.where(times > 0, sums / np.maximum(times, 1.0), np.nan)[None]
+            self._heard = np.zeros_like(self._heard)
         evaluation = Evaluation(
             step=self._step,
             scores=self._row(scores),
             counts=self._ledger.counts(self._pending.values()),
-            measured={name: self._row(values) for name, values in extra.items()},
+            measured={name: self._row(values) for name, values in extra.items()} | heard,
             progress=np.array([min(self.spent / self.budget.amount, 1.0)]),
             examples=self._ledger.examples,
             costs=self._ledger.costs / self.budget.amount,
@@ -418,6 +427,7 @@ class Selector:
             "ledger": self._ledger.state_dict(),
             "pending": [_packed(decision) for decision in self._pending.values()],
             "uncredited": [[_packed(decision), cost] for decision, cost in self._uncredited],
+            "heard": encode(self._heard),
             "policy": self.policy.state_dict(),
             "signal": None if self.signal is None else self.signal.state_dict(),
             "log": None if self._writer is None else self._writer.position,
@@ -482,6 +492,7 @@ class Selector:
             self._drawing.random_state = drawing["random"]
         pending = [self._unpacked(item) for item in state["pending"]] if same_tasks else []
         uncredited = [(self._unpacked(item), float(cost)) for item, cost in state["uncredited"]] if same_tasks else []
+        self._heard = decode(state["heard"]) if same_tasks else np.zeros((2, len(self.tasks)))
         self._step, self._evaluations = int(state["step"]), int(state["evaluations"])
         self._ledger.load_state_dict(state["ledger"], here, there, len(names))
         self._drawing.credit = np.zeros(len(self.names))

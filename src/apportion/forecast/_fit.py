@@ -7,13 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records import Floats
-from ._variants import VARIANTS, Variants, experience, kept, recent_shares, value_and_slope
-
-START, SPAN, SPEED, INTERFERENCE, TRANSFER = 0, 1, 2, 3, 4
-"""Places of the parameters: start, log span, log speed, interference, then one transfer for each source."""
+from ._evidence import (
+    INTERFERENCE,
+    LINK_SPAN,
+    LINK_SPEED,
+    LINK_START,
+    SPAN,
+    SPEED,
+    START,
+    TRANSFER,
+    Evidence,
+    make_evidence,
+)
+from ._variants import VARIANTS, Variants, recent_shares
 
 POOLED = 4.0
 """Evaluations of a typical task that count towards the noise of each."""
+
+FEW_SCORES = 2
+"""Scores of a task that do not tell how far scores range."""
+
+NOISE, TRIPLES = 0.04, 12.0
+"""Noise of a score in units of the scale before anything is known, and how many second differences that counts for."""
+
+LOSS_NOISE = 0.1
+"""Standard deviation of a batch's loss, as a part of the first one, before anything is known."""
 
 LARGEST = 12.0  # of the log of a span or a speed, in either direction
 
@@ -31,6 +49,8 @@ class Priors:
         transfer_scale: of the heavy-tailed prior around it, (n_tasks, n_tasks) or one number.
         interference_sd: of interference.
         slab: standard deviation of the transfers that draws consider before any data.
+        link_sd: standard deviation of where training losses start, as a part of the first one, and of the logs of how
+            far and how fast they fall in comparison with the score.
     """
 
     speed: float | Floats = 0.0
@@ -41,6 +61,7 @@ class Priors:
     transfer_scale: float | Floats = 0.3
     interference_sd: float = 0.15
     slab: float = 0.2
+    link_sd: tuple[float, float, float] = (0.1, 1.0, 0.5)
 
 
 @dataclass(slots=True)
@@ -48,9 +69,10 @@ class Fit:
     """Maximum a posteriori parameters of every shape, with their evidence.
 
     Attributes:
-        theta: shape (n_runs, n_variants, n_tasks, 4 + n_tasks); the own entry of transfer is always 1.
+        theta: shape (n_runs, n_variants, n_tasks, TRANSFER + n_tasks); the own entry of transfer is always 1.
         weight: posterior probability of each shape, (n_runs, n_variants, n_tasks).
         noise: standard deviation of an evaluation's score, (n_runs, n_tasks).
+        variance: of a row of the evidence that counts once, in its units, (n_runs, n_tasks, n_rows).
         rough: model-free estimate of the same, from second differences, (n_runs,); NaN before the third evaluation.
         misfit: mean squared residual of the best shapes divided by what noise explains, (n_runs,).
         experience: at the last evaluation, (n_runs, n_streams, n_tasks).
@@ -65,6 +87,7 @@ class Fit:
     theta: Floats
     weight: Floats
     noise: Floats
+    variance: Floats
     rough: Floats
     misfit: Floats
     experience: Floats
@@ -74,52 +97,6 @@ class Fit:
     mean: Floats
     headroom: Floats
     evidence: Evidence
-
-
-@dataclass(slots=True)
-class Evidence:
-    """Evaluations in the units of the fit.
-
-    Attributes:
-        y: scores from the first one on, in units of the scale, 0 where not measured, (n_runs, n_tasks, n_times).
-        mask: square root of what each counts, 0 where not measured, the same shape.
-        streams: experience, (n_runs, n_streams, n_times, n_tasks).
-        away: how far a task was out of mind at each evaluation, (n_runs, n_tasks, n_times).
-    """
-
-    y: Floats
-    mask: Floats
-    streams: Floats
-    away: Floats
-
-    def look(self, theta: Floats, feature: Floats, tail: Floats, y: Floats, *, shared: bool) -> tuple[Floats, Floats]:
-        """Residuals (R, H, I, T) and their derivatives (R, H, I, T, P) at parameters (R, H, I, P).
-
-        Args:
-            theta: parameters; H stands for shapes or for draws.
-            feature: experience, (R, H, T, A) if all tasks of an H have the same, else (R, H, I, T, A).
-            tail: of the shapes, broadcast against (R, H, I, T).
-            y: scores to fit, broadcast against (R, H, I, T).
-            shared: which of the two forms `feature` has.
-        """
-        n_tasks = theta.shape[2]
-        omega, away, mask = theta[..., TRANSFER:], self.away[:, None], self.mask[:, None]
-        speed, span = np.exp(theta[..., SPEED, None]), np.exp(theta[..., SPAN, None])
-        taught = omega @ feature.swapaxes(-1, -2) if shared else (feature @ omega[..., None])[..., 0]
-        z = speed * taught
-        u, slope = value_and_slope(z, tail)
-        loss = 1.0 - theta[..., INTERFERENCE, None] * away
-        predicted = theta[..., START, None] + span * u * loss
-        jacobian = np.empty((*z.shape, TRANSFER + n_tasks))
-        jacobian[..., START] = 1.0
-        jacobian[..., SPAN] = span * u * loss
-        jacobian[..., SPEED] = span * slope * z * loss
-        jacobian[..., INTERFERENCE] = -span * u * away
-        each = feature[:, :, None] if shared else feature
-        jacobian[..., TRANSFER:] = (span * slope * loss * speed)[..., None] * each
-        for task in range(n_tasks):
-            jacobian[:, :, task, :, TRANSFER + task] = 0.0
-        return (predicted - y) * mask, jacobian * mask[..., None]
 
 
 def fit_curves(
@@ -136,6 +113,7 @@ def fit_curves(
     variants: Variants = VARIANTS,
     fade: Floats | None = None,
     width: int = 1,
+    losses: Floats | None = None,
 ) -> Fit:
     """Fit every shape to every task of every run.
 
@@ -152,32 +130,46 @@ def fit_curves(
         variants: the shapes.
         fade: how fast old evaluations lose weight, per budget, (n_runs,); None for not at all.
         width: evaluations that were averaged into each of them; the few single ones at the end count as much.
+        losses: mean training loss of each task since the evaluation before, shaped as `scores`, NaN where none; None
+            where the run told none.
     """
     n_runs, _, n_tasks = counts.shape
     n_variants, n_params = len(variants.tail), TRANSFER + n_tasks
     measured = np.isfinite(scores)
     first, scale = first_and_scale(scores, measured)
+    if losses is not None:
+        # Up to two scores do not tell how far scores range: then it is as far as they can rise.
+        room = (np.broadcast_to(upper, first.shape) - first).max(axis=1)
+        few = (measured.sum(axis=1).max(axis=1) <= FEW_SCORES) & np.isfinite(room)
+        scale = np.where(few, np.maximum(room, scale), scale)
     y = np.where(measured, (scores - first[:, None]) / scale[:, None, None], 0.0).transpose(0, 2, 1)
-    mask = measured.transpose(0, 2, 1) * np.sqrt(width)
-    if fade is not None:
-        steps = counts.sum(axis=2)
-        age = (steps[:, -1:] - steps) / total[:, None]
-        mask = mask * np.exp(-0.5 * fade[:, None] * age)[:, None]
+    steps = counts.sum(axis=2)
+    old = np.zeros_like(steps) if fade is None else fade[:, None] * (steps[:, -1:] - steps) / total[:, None]
+    count = width * np.exp(-old)[:, None]
+    mask = measured.transpose(0, 2, 1) * np.sqrt(count)
     seen = (mask**2).sum(axis=-1)
-    streams = experience(counts, epochs, total, variants)
-    feature = streams[:, variants.streams]  # (R, H, T, A)
-    away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)  # (R, I, T)
-    evidence_ = Evidence(y, mask, streams, away)
     headroom = np.log(np.maximum((upper - first) / scale[:, None], 1e-3))  # (R, I)
+    data = make_evidence((y, mask), losses, count, counts, epochs, total, memory, variants, headroom)
+    n, feature = data.n_scores, data.streams[:, variants.streams]  # (R, H, T, A)
 
     mean, sd = _prior_moments(priors, n_runs, n_tasks)
+    sd = np.broadcast_to(sd, (n_runs, 1, n_tasks, sd.shape[-1])).copy()
+    sd[..., LINK_START] *= data.unit[:, None]
     mean = np.repeat(mean[:, None], n_variants, axis=1)  # (R, H, I, P)
     mean[..., SPAN] = np.minimum(mean[..., SPAN] + variants.height[:, None], headroom[:, None])
     own = np.eye(n_tasks, dtype=np.bool_)
     theta = mean.copy() if warm is None else warm.copy()
-    rough = _rough_noise(y, measured.transpose(0, 2, 1).astype(np.float64)) * np.sqrt(width)
-    variance = np.where(np.isfinite(rough), rough, 0.02) ** 2
-    variance = np.maximum(variance, 1e-6)[:, None] * np.ones((1, n_tasks))
+    rough, triples = _rough_noise(y, measured.transpose(0, 2, 1).astype(np.float64))
+    rough = rough * np.sqrt(width)
+    guess = (np.where(np.isfinite(rough), rough, 0.02) ** 2)[:, None]
+    if losses is not None:
+        # With losses there may be few scores, and a few differences are more of the curves' bends than of noise.
+        part = np.where(np.isfinite(rough), triples / (triples + TRIPLES), 0.0)
+        guess = (NOISE ** (1.0 - part) * np.where(np.isfinite(rough), rough, 1.0) ** part)[:, None] ** 2
+    variance = np.maximum(guess, 1e-6) * np.ones((1, n_tasks))
+    of_loss = np.full_like(variance, LOSS_NOISE**2)
+    heard = (data.mask[..., n:] ** 2).sum(axis=-1)
+    each = data.rows(variance, of_loss * data.unit**2)
     spread = np.broadcast_to(np.asarray(priors.transfer_scale, dtype=np.float64), (n_tasks, n_tasks))
     tail = variants.tail[None, :, None, None]
     touch = variants.touch[:, None, None]
@@ -190,22 +182,22 @@ def fit_curves(
         return found
 
     def look(theta: Floats) -> tuple[Floats, Floats]:
-        return evidence_.look(theta, feature, tail, y[:, None], shared=True)
+        return data.look(theta, feature, tail, data.y[:, None], shared=True)
 
     def objective(residual: Floats, theta: Floats, ridge_: Floats) -> Floats:
         pull = ((theta - mean) ** 2 * ridge_).sum(axis=-1)
-        return (residual**2).sum(axis=-1) / variance[:, None] + pull
+        return (residual**2 / each[:, None]).sum(axis=-1) + pull
 
     residual, jacobian = look(theta)
     weights = ridge(theta)
     damping = np.full(theta.shape[:3], 1e-2)
     diagonal = np.arange(n_params)
     for _ in range(iterations):
-        scaled = jacobian / variance[:, None, :, None, None]
+        scaled = jacobian / each[:, None, ..., None]
         curvature = scaled.swapaxes(-1, -2) @ jacobian
         gradient = (scaled * residual[..., None]).sum(axis=-2) + weights * (theta - mean)
         curvature[..., diagonal, diagonal] += weights * (1.0 + damping[..., None])
-        curvature[..., diagonal[:4], diagonal[:4]] *= 1.0 + damping[..., None]
+        curvature[..., diagonal[:TRANSFER], diagonal[:TRANSFER]] *= 1.0 + damping[..., None]
         move = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         move[..., SPAN : SPEED + 1] = np.clip(move[..., SPAN : SPEED + 1], -1.5, 1.5)
         tried = within(theta - move, headroom[:, None])
@@ -216,9 +208,16 @@ def fit_curves(
         jacobian = np.where(better[..., None, None], new_jacobian, jacobian)
         damping = np.clip(np.where(better, damping * 0.2, damping * 8.0), 1e-6, 1e6)
         weights = ridge(theta)
-        variance = _variance(residual, jacobian, weights, variance, seen, rough)
+        variance = _variance(residual[..., :n], jacobian[..., :n, :], weights, variance, seen, guess)
+        if data.y.shape[2] > n:
+            part = (
+                residual[..., n:] / data.unit[:, None, :, None],
+                jacobian[..., n:, :] / data.unit[:, None, :, None, None],
+            )
+            of_loss = _variance(*part, weights, of_loss, heard, np.full_like(guess, LOSS_NOISE**2))
+        each = data.rows(variance, of_loss * data.unit**2)
 
-    curvature = (jacobian / variance[:, None, :, None, None]).swapaxes(-1, -2) @ jacobian
+    curvature = (jacobian / each[:, None, ..., None]).swapaxes(-1, -2) @ jacobian
     _, log_det = np.linalg.slogdet(curvature + weights[..., None] * np.eye(n_params))
     evidence = (
         -0.5 * objective(residual, theta, weights)
@@ -232,20 +231,21 @@ def fit_curves(
     wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], (touch * priors.slab) ** -2))
     weight = np.exp(evidence)
     weight /= weight.sum(axis=1, keepdims=True)
-    best = ((residual**2).sum(axis=-1) * weight).sum(axis=1).sum(axis=1) / np.maximum(seen.sum(axis=1), 1.0)
+    best = ((residual[..., :n] ** 2).sum(axis=-1) * weight).sum(axis=1).sum(axis=1) / np.maximum(seen.sum(axis=1), 1.0)
     return Fit(
         theta=theta,
         weight=weight,
         noise=np.sqrt(variance) * scale[:, None],
+        variance=each,
         rough=rough * scale,
         misfit=best / np.maximum(rough**2, 1e-12),
-        experience=streams[:, :, -1],
+        experience=data.streams[:, :, n - 1],
         recent=recent_shares(counts, memory)[:, -1],
         scale=scale,
         wide=wide,
         mean=mean,
         headroom=headroom,
-        evidence=evidence_,
+        evidence=data,
     )
 
 
@@ -267,36 +267,41 @@ def _prior_moments(priors: Priors, n_runs: int, n_tasks: int) -> tuple[Floats, F
     mean[..., TRANSFER:] = np.where(np.eye(n_tasks, dtype=np.bool_), 1.0, priors.transfer)
     sd[..., START], sd[..., SPAN], sd[..., SPEED] = 0.3, priors.span_sd, priors.speed_sd
     sd[..., INTERFERENCE] = priors.interference_sd
+    sd[..., LINK_START], sd[..., LINK_SPAN], sd[..., LINK_SPEED] = priors.link_sd
     return mean, sd
 
 
 def within(theta: Floats, headroom: Floats) -> Floats:
     theta[..., SPAN] = np.minimum(np.clip(theta[..., SPAN], -LARGEST, LARGEST), headroom)
     theta[..., SPEED] = np.clip(theta[..., SPEED], -LARGEST, LARGEST)
+    theta[..., LINK_SPAN : LINK_SPEED + 1] = np.clip(theta[..., LINK_SPAN : LINK_SPEED + 1], -3.0, 3.0)
     theta[..., INTERFERENCE] = np.clip(theta[..., INTERFERENCE], 0.0, 0.9)
     theta[..., TRANSFER:] = np.clip(theta[..., TRANSFER:], -20.0, 20.0)
     return theta
 
 
-def _rough_noise(y: Floats, mask: Floats) -> Floats:
-    """Noise from second differences of neighbouring scores, over all tasks, (n_runs,); NaN where there are too few.
+def _rough_noise(y: Floats, mask: Floats) -> tuple[Floats, Floats]:
+    """Noise from second differences of neighbouring scores, over all tasks, and their number, (n_runs,).
+
+    The noise is NaN where there are too few.
 
     Hall, Kay and Titterington 1990, Biometrika 77, 521, with weights (1, -2, 1)/sqrt(6). Robust: by the median.
     """
     if y.shape[-1] < 3:
-        return np.full(len(y), np.nan)
+        return np.full(len(y), np.nan), np.zeros(len(y))
     second = y[..., :-2] - 2.0 * y[..., 1:-1] + y[..., 2:]
     known = mask[..., :-2] * mask[..., 1:-1] * mask[..., 2:] > 0
     value = np.where(known, np.abs(second), np.nan).reshape(len(y), -1)
-    enough = known.reshape(len(y), -1).sum(axis=1) >= 4
+    triples = known.reshape(len(y), -1).sum(axis=1)
+    enough = triples >= 4
     found = np.full(len(y), np.nan)
     if enough.any():
         found[enough] = np.nanmedian(value[enough], axis=1) / 0.6745 / np.sqrt(6.0)
-    return np.maximum(found, 1e-6)
+    return np.maximum(found, 1e-6), triples.astype(np.float64)
 
 
 def _variance(
-    residual: Floats, jacobian: Floats, weights: Floats, variance: Floats, seen: Floats, rough: Floats
+    residual: Floats, jacobian: Floats, weights: Floats, variance: Floats, seen: Floats, prior: Floats
 ) -> Floats:
     """Noise variance of each task: residuals of its best shape, drawn towards those of the other tasks."""
     squares = (residual**2).sum(axis=-1).min(axis=1)  # (R, I)
@@ -304,8 +309,7 @@ def _variance(
     data = (jacobian**2).sum(axis=-2) / variance[:, None, :, None]
     used = (data / (data + weights)).sum(axis=-1).mean(axis=1)
     free = np.maximum(seen - used, 0.2 * seen)
-    prior = np.where(np.isfinite(rough), rough, 0.02) ** 2
     # The median over tasks: one task that the shapes cannot follow must not make the others look noisy.
-    typical = np.median((squares + 3.0 * prior[:, None]) / (free + 3.0), axis=1)
+    typical = np.median((squares + 3.0 * prior) / (free + 3.0), axis=1)
     own = (squares + POOLED * typical[:, None]) / (free + POOLED)
     return np.maximum(own, 1e-8)

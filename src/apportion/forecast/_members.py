@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records import Floats, Ints
-from ._fit import INTERFERENCE, SPAN, SPEED, START, TRANSFER, Fit, within
+from ._evidence import INTERFERENCE, SPAN, SPEED, START, TRANSFER
+from ._fit import Fit, within
 from ._variants import Variants
 
 
@@ -56,7 +57,7 @@ def draw_members(
         upper: largest possible score, (n_runs, n_tasks).
         uniforms: for the shapes, (n_members, n_tasks).
         normals: for the prior, (n_members, n_tasks, P).
-        noise: for the scores, (n_members, n_tasks, at least n_times).
+        noise: for the rows of evidence, (n_members, n_tasks, at least n_rows).
         variants: the shapes that were fitted.
         iterations: of Levenberg-Marquardt from the maximum of the shape.
     """
@@ -85,33 +86,31 @@ def _randomised(
     """Parameters of the draws, (R, M, I, P)."""
     evidence = fit.evidence
     n_runs, _, n_tasks = variant.shape
-    n_params, n_times = fit.theta.shape[-1], evidence.y.shape[2]
+    n_params, n_rows = fit.theta.shape[-1], evidence.y.shape[2]
     rows = np.arange(n_runs)[:, None, None]
     tasks = np.arange(n_tasks)[None, None]
     theta: Floats = fit.theta[rows, variant, tasks]
     wide = fit.wide[rows, variant, tasks]
     mean = fit.mean[rows, variant, tasks] + normals / np.sqrt(wide)
-    deviation = fit.noise / fit.scale[:, None]
-    variance = (deviation**2)[:, None]
+    deviation = np.sqrt(fit.variance)[:, None]
     # What counts less is noisier.
-    y = evidence.y[:, None] + deviation[:, None, :, None] * noise[:, :, :n_times] / np.maximum(
-        evidence.mask[:, None], 0.05
-    )
+    y = evidence.y[:, None] + deviation * noise[:, :, :n_rows] / np.maximum(evidence.mask[:, None], 0.05)
     feature = evidence.streams[rows, stream]  # (R, M, I, T, A)
     tail = variants.tail[variant][..., None]
     diagonal = np.arange(n_params)
 
     def look(theta: Floats) -> tuple[Floats, Floats, Floats]:
         residual, jacobian = evidence.look(theta, feature, tail, y, shared=False)
-        value = (residual**2).sum(axis=-1) / variance + ((theta - mean) ** 2 * wide).sum(axis=-1)
+        residual, jacobian = residual / deviation, jacobian / deviation[..., None]
+        value = (residual**2).sum(axis=-1) + ((theta - mean) ** 2 * wide).sum(axis=-1)
         return residual, jacobian, value
 
     residual, jacobian, value = look(theta)
     damping = np.full(variant.shape, 1e-3)
     for _ in range(iterations):
         turned = jacobian.swapaxes(-1, -2)
-        curvature = turned @ jacobian / variance[..., None, None]
-        gradient = (turned @ residual[..., None])[..., 0] / variance[..., None] + wide * (theta - mean)
+        curvature = turned @ jacobian
+        gradient = (turned @ residual[..., None])[..., 0] + wide * (theta - mean)
         curvature[..., diagonal, diagonal] *= 1.0 + damping[..., None]
         curvature[..., diagonal, diagonal] += wide * (1.0 + damping[..., None])
         move = np.linalg.solve(curvature, gradient[..., None])[..., 0]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ..records import Floats, Ints
 from ._members import Members
 from ._variants import REUSE, Variants, average_keep, kept, mean_ready, mean_worth, value_and_slope
+
+_OF_MEMBERS = ("keep", "worth", "tail")
 
 
 @dataclass(slots=True)
@@ -111,8 +114,22 @@ class Outlook:
         """The outlook of some of the members only."""
         m = self.members
         members = Members(*(getattr(m, name)[:, which] for name in Members.__dataclass_fields__))
-        changed = {name: getattr(self, name)[:, which] for name in ("keep", "worth", "tail")}
+        changed = {name: getattr(self, name)[:, which] for name in _OF_MEMBERS}
         return replace(self, members=members, **changed)
+
+    def single(self) -> Outlook:
+        """The outlook with every member as a run of its own, (n_runs * n_members) runs."""
+        m, n_members = self.members, self.members.at.shape[1]
+
+        def apart(value: Any) -> Any:
+            return value.reshape(-1, 1, *value.shape[2:])
+
+        members = Members(*(apart(getattr(m, name)) for name in Members.__dataclass_fields__))
+        own = {name: apart(getattr(self, name)) for name in _OF_MEMBERS}
+        others = ("per_share", "recent_now", "recent_from", "recent", "epochs", "passes")
+        return replace(
+            self, members=members, **own, **{name: np.repeat(getattr(self, name), n_members, axis=0) for name in others}
+        )
 
     def gradient(self, shares: Floats, towards: Floats) -> Floats:
         """Mean over the members of the derivative of sum_i towards_i score_i by the shares, shaped as `shares`."""

@@ -33,11 +33,7 @@ def best_shares(
         clip: makes shares feasible.
         iterations: how many steps.
     """
-    given = np.full_like(start, 1e-4 / start.shape[2])
-    for _ in range(chunks):
-        steepest = gradient(given).argmax(axis=2)[:, :, None]
-        np.put_along_axis(given, steepest, np.take_along_axis(given, steepest, axis=2) + 1.0 / chunks, axis=2)
-    given = clip(given / given.sum(axis=2, keepdims=True))
+    given = clip(hand_out(gradient, start.shape, chunks=chunks))
     shares, best = start, value(start)
     greedy = value(given)
     ahead = greedy > best
@@ -60,3 +56,12 @@ def best_shares(
         if (pace < 1e-4).all():
             break
     return shares
+
+
+def hand_out(gradient: Callable[[Floats], Floats], shape: tuple[int, ...], *, chunks: int) -> Floats:
+    """Shares (n_runs, n_segments, n_tasks) by handing out every piece chunk by chunk to the steepest task."""
+    given = np.full(shape, 1e-4 / shape[2])
+    for _ in range(chunks):
+        steepest = gradient(given).argmax(axis=2)[:, :, None]
+        np.put_along_axis(given, steepest, np.take_along_axis(given, steepest, axis=2) + 1.0 / chunks, axis=2)
+    return given / given.sum(axis=2, keepdims=True)

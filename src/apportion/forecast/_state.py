@@ -8,7 +8,8 @@ import numpy as np
 
 from ..records import Floats
 from ._draws import fixed_draws
-from ._fit import TRANSFER, Fit, Priors, fit_curves
+from ._evidence import LINK_SPEED, LINK_START, TRANSFER
+from ._fit import Fit, Priors, fit_curves
 from ._members import Members, draw_members
 from ._outlook import Outlook
 from ._variants import FEW, VARIANTS, Variants
@@ -55,6 +56,8 @@ class Seen:
         sizes: training examples of each task, inf where not known, (n_tasks,).
         upper: largest possible score, inf where there is none, (n_tasks,) or (n_runs, n_tasks).
         memory: part of the budget over which recent shares count.
+        losses: mean training loss of each task since the evaluation before, shaped as `scores`, NaN where none; None
+            where the run told none. Before any training it is the held-out loss.
     """
 
     counts: Floats
@@ -65,6 +68,7 @@ class Seen:
     sizes: Floats
     upper: Floats
     memory: float
+    losses: Floats | None = None
 
     @property
     def total(self) -> Floats:
@@ -97,14 +101,18 @@ class Seen:
             variants=self.variants,
             fade=fade,
             width=width,
+            losses=None if self.losses is None else binned(self.losses, width),
         )
 
     def members(self, fit: Fit, n_members: int, seed: int) -> Members:
         """Draw from the posterior."""
         n_tasks = self.counts.shape[2]
-        uniforms, normals = fixed_draws(n_members, n_tasks, TRANSFER + n_tasks, seed)
+        n_links = LINK_SPEED + 1 - LINK_START
+        uniforms, normals = fixed_draws(n_members, n_tasks, TRANSFER - n_links + n_tasks, seed)
+        _, links = fixed_draws(n_members, n_tasks, n_links, seed + 2)
+        normals = np.concatenate((normals[..., :LINK_START], links, normals[..., LINK_START:]), axis=2)
         upper = np.broadcast_to(self.upper, self.first.shape)
-        _, noise = fixed_draws(n_members, n_tasks, 2 * MOST_TIMES, seed + 1)
+        _, noise = fixed_draws(n_members, n_tasks, (2 if self.losses is None else 4) * MOST_TIMES, seed + 1)
         iterations = 4 if n_tasks <= MANY_TASKS else 2
         return draw_members(fit, self.first, upper, uniforms, normals, noise, self.variants, iterations)
 

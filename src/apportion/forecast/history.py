@@ -9,7 +9,7 @@ import numpy as np
 
 from .._check import check_number
 from ..log import Log
-from ..records import Floats, Task, check_tasks
+from ..records import Floats, Ints, Task, check_tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,8 @@ class History:
         evaluation_cost: budget that one evaluation takes, not negative, shape (n_runs,).
         upper: largest possible score of each task, inf where there is none, shape (n_tasks,).
         examples: training examples of each task up to each evaluation, shaped as `counts`; zeros where not known.
+        losses: mean training loss of each task since the evaluation before, shaped as `scores`, NaN where none; at an
+            evaluation before any training the held-out loss. None where they are not known.
 
     Raises:
         ValueError: shapes disagree, counts or spent budget fall, a score is infinite or above `upper`, or there is no
@@ -45,6 +47,7 @@ class History:
     evaluation_cost: Floats
     upper: Floats
     examples: Floats
+    losses: Floats | None = None
 
     def __post_init__(self) -> None:
         check_tasks(self.tasks)
@@ -58,6 +61,8 @@ class History:
         n_runs, n_evaluations = self.counts.shape[:2]
         if self.examples.shape != self.counts.shape:
             raise ValueError(f"`examples` must have the shape {self.counts.shape}, got {self.examples.shape}.")
+        if self.losses is not None and self.losses.shape != self.scores.shape:
+            raise ValueError(f"`losses` must have the shape {self.scores.shape}, got {self.losses.shape}.")
         if not n_evaluations:
             raise ValueError("a forecast needs at least one evaluation, got none.")
         for name, shape in (
@@ -119,6 +124,7 @@ class History:
         evaluation_cost: float = 0.0,
         upper: Sequence[float] | Floats | float = np.inf,
         examples: Sequence[Sequence[float]] | Floats | None = None,
+        losses: Sequence[Sequence[float]] | Floats | None = None,
     ) -> History:
         """The history of a single run from lists with a row per evaluation; by default a decision costs 1."""
         table = np.asarray(counts, dtype=np.float64)
@@ -137,6 +143,7 @@ class History:
             evaluation_cost=np.array([evaluation_cost]),
             upper=np.broadcast_to(np.asarray(upper, dtype=np.float64), (n_tasks,)).copy(),
             examples=(np.zeros_like(table) if examples is None else np.asarray(examples, dtype=np.float64))[None],
+            losses=None if losses is None else np.asarray(losses, dtype=np.float64)[None],
         )
 
     @classmethod
@@ -147,6 +154,7 @@ class History:
         budget: float | None = None,
         upper: float | Sequence[float] = np.inf,
         to_end: bool = False,
+        losses: bool = False,
     ) -> History:
         """The history of a logged run.
 
@@ -159,6 +167,7 @@ class History:
             upper: largest possible score, for all tasks or for each.
             to_end: add what was trained since the last evaluation, as an evaluation at which nothing was measured, so
                 that forecasts begin at the end of the log.
+            losses: take training losses as evidence, too.
 
         Raises:
             ValueError: the log has no evaluation, or a score is out of range.
@@ -197,6 +206,7 @@ class History:
             evaluation_cost=float(np.median([item.cost for item in log.evaluations])),
             upper=upper,
             examples=examples,
+            losses=_losses(log, steps) if losses else None,
         )
 
     def until(self, n_evaluations: int) -> History:
@@ -211,7 +221,25 @@ class History:
             evaluation_cost=self.evaluation_cost,
             upper=self.upper,
             examples=self.examples[:, :n_evaluations],
+            losses=None if self.losses is None else self.losses[:, :n_evaluations],
         )
+
+
+def _losses(log: Log, steps: Ints) -> Floats | None:
+    """Mean training loss of each task between evaluations; in the first row, before any training, what was held out."""
+    n_tasks, told = len(log.tasks), log.measured.get("loss")
+    if told is None:
+        return None
+    rows, tasks = np.searchsorted(steps, log.logged.step, side="right"), log.logged.chosen
+    known = np.isfinite(told) & (rows < len(steps))
+    sums, times = np.zeros((2, len(steps), n_tasks))
+    np.add.at(sums, (rows[known], tasks[known]), told[known])
+    np.add.at(times, (rows[known], tasks[known]), 1.0)
+    found = np.where(times > 0, sums / np.maximum(times, 1.0), np.nan)
+    held_out = log.evaluations[0].measured.get("loss")
+    if steps[0] == 0 and held_out is not None:
+        found[0] = held_out
+    return found
 
 
 def _budget_of(log: Log, spent: float) -> float:

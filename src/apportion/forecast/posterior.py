@@ -329,6 +329,7 @@ def fit(
         sizes=sizes,
         upper=history.upper,
         memory=memory,
+        losses=history.losses,
     )
     found = seen.fit(priors or Priors(), warm=None, iterations=25)
     stretch = _stretch(history, priors, seed, memory) if look_back else None

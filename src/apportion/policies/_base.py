@@ -40,6 +40,14 @@ class Policy(Component, ABC):
     """True if the order of the tasks has a meaning, as in a curriculum; otherwise permuting the tasks permutes the
     probabilities."""
 
+    listens: ClassVar[bool] = False
+    """True if the policy makes use of `training_loss` in evaluations: the simulator then makes it."""
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether this policy or one inside it makes use of training losses."""
+        return self.listens or any(part.is_listening for part in self.parts() if isinstance(part, Policy))
+
     @property
     def is_ordered(self) -> bool:
         """Whether the order of the tasks has a meaning to this policy or to one inside it."""
@@ -64,6 +72,14 @@ class Policy(Component, ABC):
 
     def observe(self, evaluation: Evaluation) -> None:
         """Learn from a held-out evaluation of the tasks; does nothing unless a subclass says otherwise."""
+
+    def evaluation_tasks(self, context: Context) -> Bools | None:
+        """Which tasks an evaluation that is due now should measure, shape (n_runs, n_tasks); None for all of them.
+
+        Drivers ask before every evaluation that they charge, and charge what is measured. `observe` comes in any case,
+        with NaN for what was not measured. Changes no state.
+        """
+        return None
 
     def update_rows(self, rows: Bools, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
         """`update` for the runs where `rows` is true; the state of the others stays as it was.

@@ -4,7 +4,7 @@ from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..records import Bools, Evaluation, Floats, Ints, Task
+from ..records import Bools, Context, Evaluation, Floats, Ints, Task
 from ._base import Policy
 
 
@@ -34,6 +34,10 @@ class Wrapper(Policy, ABC):
     def update_rows(self, rows: Bools, chosen: Ints, probabilities: Floats, reward: Floats) -> None:
         """Pass it on: the policy inside may know better than to save and restore the other runs."""
         self.policy.update_rows(rows, chosen, probabilities, reward)
+
+    def evaluation_tasks(self, context: Context) -> Bools | None:
+        """What the policy inside wants."""
+        return self.policy.evaluation_tasks(context)
 
     def observe(self, evaluation: Evaluation) -> None:
         """Pass it on."""

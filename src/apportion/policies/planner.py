@@ -10,12 +10,13 @@ import numpy as np
 
 from .._check import check_integer, check_number
 from ..component import decode
-from ..forecast._fit import TRANSFER, Fit, Priors
-from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan
+from ..forecast._evidence import TRANSFER
+from ..forecast._fit import Fit, Priors
+from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan, worth_of_knowing
 from ..forecast._state import MANY_TASKS, Seen, variants_for
 from ..forecast.objective import MeanScore, Objective
 from ..forecast.priors import Lessons
-from ..records import Context, Evaluation, Floats, Ints, Task
+from ..records import Bools, Context, Evaluation, Floats, Ints, Task
 from ._base import Policy
 from ._shares import Shares, check_shares, shares_of
 
@@ -53,6 +54,11 @@ class Planner(Policy):
         memory: fraction of the budget over which recent shares count, in (0, 1].
         objective: what to make large, a function of the final scores.
         upper: largest possible score of all tasks; None for 1 as long as no score was above it, and then no limit.
+        losses: whether training losses count as evidence, too: they come with every batch, cost nothing, and show how a
+            task learns between its evaluations.
+        thrift: how many times as much as by training on it the budget of a task's evaluation must seem to be worth, not
+            negative; the task is left out otherwise. 0 measures all tasks whenever an evaluation is due; 30 suits short
+            runs, with `losses`.
         seed: of the fixed points that stand for random draws.
         priors: what earlier runs of the same tasks teach (`forecast.Lessons`): a run directory, several, a file that
             `Lessons.save` wrote, or its data. Then the first plan is made at the first evaluation, before any training.
@@ -86,6 +92,8 @@ class Planner(Policy):
     memory: float = 0.05
     objective: Objective = field(default_factory=MeanScore)
     upper: float | None = None
+    losses: bool = False
+    thrift: float = 0.0
     seed: int = 0
     priors: str | Sequence[str] | Mapping[str, Any] | None = None
 
@@ -98,6 +106,7 @@ class Planner(Policy):
         check_number("variation", self.variation, low=0.0)
         check_number("explore", self.explore, low=0.0, high=1.0, low_open=True)
         check_number("hold", self.hold, low=0.0, high=1.0)
+        check_number("thrift", self.thrift, low=0.0)
         check_integer("members", self.members, low=2)
         check_number("memory", self.memory, low=0.0, high=1.0, low_open=True)
         check_integer("seed", self.seed, low=0)
@@ -134,7 +143,10 @@ class Planner(Policy):
         self.counts_ = np.zeros((n_runs, 0, n))
         self.examples_ = np.zeros((n_runs, 0, n))
         self.scores_ = np.zeros((n_runs, 0, n))
+        self.losses_ = np.zeros((n_runs, 0, n))
         self.progress_ = np.zeros((n_runs, 0))
+        self.price_ = np.zeros(n_runs)
+        self.worth_ = np.full((n_runs, n), np.inf)
         self.theta_ = np.zeros((n_runs, len(variants_for(n).tail), n, TRANSFER + n))
         self.fitted_ = np.zeros(n_runs, dtype=np.bool_)
         self.misfit_ = np.ones(n_runs)
@@ -173,12 +185,21 @@ class Planner(Policy):
         self.examples_ = np.concatenate((self.examples_, examples[:, None]), axis=1)
         self.scores_ = np.concatenate((self.scores_, evaluation.scores[:, None]), axis=1)
         self.progress_ = np.concatenate((self.progress_, progress[:, None]), axis=1)
+        steps = evaluation.counts.sum(axis=1)
+        nothing = np.full((n_runs, n), np.nan)
+        heard = np.broadcast_to(evaluation.measured.get("training_loss", nothing), (n_runs, n))
+        untrained = np.broadcast_to(evaluation.measured.get("loss", nothing), (n_runs, n))
+        losses = np.where(steps[:, None] > 0, heard, untrained)
+        self.losses_ = np.concatenate((self.losses_, losses[:, None]), axis=1)
+        # Before any training all that was spent went into this evaluation.
+        self.price_ = np.where(steps > 0, self.price_, progress)
         turn = progress >= self.turned_ + self.hold - 1e-9
         self.block_, self.turned_ = self.block_ + turn, np.where(turn, progress, self.turned_)
-        steps = evaluation.counts.sum(axis=1)
         # Who knows earlier runs can plan before anything is trained.
         fewest, least = (_FEWEST, 0) if self.lessons_ is None else (1, -1)
-        enough = np.isfinite(self.scores_).sum(axis=1).max(axis=1) >= fewest
+        seen = np.isfinite(self.scores_).sum(axis=1).max(axis=1)
+        heard = np.isfinite(self.losses_[:, 1:]).sum(axis=1).max(axis=1) if self.losses else 0
+        enough = (seen > 0) & (seen + heard >= fewest)
         ready = enough & (steps > least) & (progress > least) & (progress < 1)
         if n == 1:
             return
@@ -207,6 +228,17 @@ class Planner(Policy):
         except FileNotFoundError:
             return None
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether training losses count."""
+        return self.losses
+
+    def evaluation_tasks(self, context: Context) -> Bools | None:
+        """The tasks of which an evaluation promises more than its budget would bring as training."""
+        if self.thrift == 0 or self.scores_.shape[1] == 0:
+            return None
+        return self.worth_ >= self.thrift * (self.price_ / context.n_tasks)[:, None]
+
     def _plan(self, rows: Ints, spent: Floats, *, warm: bool) -> None:
         order, n = self.order_, len(self.tasks_)
         seen = self._seen(rows, spent)
@@ -219,7 +251,7 @@ class Planner(Policy):
             names = [self.tasks_[index].name for index in order]
             priors = Lessons.of_data(self.lessons_).priors(names, costs=seen.costs, scores=seen.scores)
         fit = seen.fit(priors, warm=self.theta_[rows] if warm else None, iterations=iterations, fade=fade)
-        found, switch = self._search(seen, fit, rows)
+        found, switch, worth = self._search(seen, fit, rows)
         shares = found.shares / seen.costs[:, None]
         back = np.empty(n, dtype=np.int64)
         back[order] = np.arange(n)
@@ -230,6 +262,7 @@ class Planner(Policy):
         self.confidence_[rows] = found.confidence
         self.plan_[rows] = (shares / shares.sum(axis=2, keepdims=True))[:, :, back]
         self.switch_[rows] = switch
+        self.worth_[rows] = worth[:, back]
 
     def _seen(self, rows: Ints, spent: Floats) -> Seen:
         order = self.order_
@@ -252,6 +285,7 @@ class Planner(Policy):
             sizes=np.array([np.inf if size is None else float(size) for size in sizes]),
             upper=self._upper(rows),
             memory=self.memory,
+            losses=self.losses_[rows][:, :, order] if self.losses else None,
         )
 
     def _upper(self, rows: Ints) -> Floats:
@@ -262,8 +296,8 @@ class Planner(Policy):
         above = np.where(np.isfinite(scores), scores, -np.inf).max(axis=(1, 2)) > 1.0
         return np.repeat(np.where(above, np.inf, 1.0)[:, None], scores.shape[2], axis=1)
 
-    def _search(self, seen: Seen, fit: Fit, rows: Ints) -> tuple[Found, Floats]:
-        """A plan, and the progress at which its pieces end."""
+    def _search(self, seen: Seen, fit: Fit, rows: Ints) -> tuple[Found, Floats, Floats]:
+        """A plan, the progress at which its pieces end, and the budget that knowing each task's score is worth."""
         n_runs, _, n = seen.counts.shape
         progress = seen.progress[:, -1]
         on_steps = (seen.counts[:, -1] * seen.costs).sum(axis=1)
@@ -272,9 +306,10 @@ class Planner(Policy):
         pieces = cut((1.0 - progress) * net)
         outlook = seen.outlook(fit, seen.members(fit, self.members, self.seed), pieces)
         safe = np.broadcast_to(self.safe_[self.order_], (n_runs, SEGMENTS, n)) * seen.costs[:, None]
+        tasks = [self.tasks_[index] for index in self.order_]
         found = find_plan(
             outlook,
-            [self.tasks_[index] for index in self.order_],
+            tasks,
             self.objective,
             safe / safe.sum(axis=2, keepdims=True),
             seen.costs,
@@ -283,7 +318,11 @@ class Planner(Policy):
             toll=self.tether * fit.noise.mean(axis=1) * (1.0 - progress),
         )
         left = pieces / net[:, None]
-        return found, np.stack((1.0 - left[:, 1] - left[:, 2], 1.0 - left[:, 2]), axis=1)
+        worth = np.zeros((n_runs, n))
+        if self.thrift > 0:
+            worth = worth_of_knowing(outlook, tasks, self.objective, found.shares, fit.noise)
+            worth *= (1.0 - progress)[:, None]
+        return found, np.stack((1.0 - left[:, 1] - left[:, 2], 1.0 - left[:, 2]), axis=1), worth
 
     @classmethod
     def examples(cls) -> Iterator[Self]:

@@ -199,6 +199,9 @@ class _Runs:
         self._evaluated = frozenset(name.partition(".")[2] for name in requires if name.startswith("evaluation."))
         self._evaluates = bool(self._evaluated) or "evaluations" in requires
         self._deferred = signal is not None and signal.is_deferred
+        # Training losses that come late are not collected.
+        self._listens = policy.is_listening and "loss" in world.measurements and not world.longest_delay
+        self._needs |= {"loss"} if self._listens else frozenset[str]()
         forwards = sum(EXTRA_FORWARDS.get(name, 0) for name in self._needs)
         self._prices: Floats = world.costs * (1.0 + forward_cost * forwards)
         self._price = float(self._prices[0]) if np.ptp(self._prices) == 0 else None
@@ -217,6 +220,7 @@ class _Runs:
         self.evaluations = 0
         self.evaluation_cost: Floats = np.zeros(n_runs)
         self._offsets = np.arange(n_runs) * n_tasks
+        self._heard: Floats = np.zeros((2, n_runs, n_tasks))  # sums and numbers of losses since the last evaluation
         self._told = world.follows_budget
         self._rows: Bools = np.ones(n_runs, dtype=np.bool_)
         self._late: deque[_Late] = deque()
@@ -320,6 +324,9 @@ class _Runs:
         context.examples.ravel()[index] += self.world.batch_size * (1.0 if active is None else active)
         context.costs.ravel()[index] += cost
         context.spent += cost
+        if self._listens:
+            self._heard[0].ravel()[index] += measured["loss"]
+            self._heard[1].ravel()[index] += 1.0
         if not self._learns:
             return
         measured["cost"] = cost
@@ -367,6 +374,16 @@ class _Runs:
             return
         scores, measured = self.world.evaluate(self._evaluated, self.streams, self.evaluations)
         price = np.where(fits, self._evaluation_price, 0.0)
+        free = self._evaluation_price == 0 or self._evaluated or self.signal is not None
+        wanted = None if free else self.policy.evaluation_tasks(context)
+        if wanted is not None:
+            price = price * (wanted * self.world.costs).sum(axis=1) / self.world.costs.sum()
+            scores = np.where(wanted, scores, np.nan)
+            measured = {name: np.where(wanted, values, np.nan) for name, values in measured.items()}
+        if self._heard[1].any():
+            sums, times = self._heard
+            measured["training_loss"] = np.where(times > 0, sums / np.maximum(times, 1.0), np.nan)
+            self._heard = np.zeros_like(self._heard)
         context.spent += price
         self._most = float(context.spent.max())
         self.evaluation_cost += price

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..loader import TaskLoader
 from .costs import Meter
-from .held_out import MEASURABLE, EvaluationResult, HeldOut
+from .held_out import MEASURABLE, EvaluationResult, HeldOut, TaskScore
 from .probes import check_finite
 from .processes import Processes
 from .result import evaluation_from_dict, evaluation_to_dict
@@ -70,8 +70,10 @@ class Evaluations:
         selector = self._loader.selector
         return self.next <= selector.spent < selector.budget.amount - self.cost
 
-    def evaluate(self, extra: float = 0.0) -> EvaluationResult:
-        """Evaluate all tasks and tell the selector.
+    def evaluate(self, extra: float = 0.0) -> EvaluationResult | None:
+        """Evaluate the tasks and tell the selector; None where the policy wants to see none of them.
+
+        A policy may choose the tasks where evaluations are charged and nothing but scores and losses is asked for.
 
         Args:
             extra: budget that was used before it and is charged with it.
@@ -80,8 +82,8 @@ class Evaluations:
             FloatingPointError: a held-out loss or score is NaN or infinite, apart from undefined metrics.
         """
         selector = self._loader.selector
-        spent = selector.spent
-        found = self._held_out.scores()
+        spent, names = selector.spent, self._chosen()
+        found = self._held_out.scores(names)
         measured = {"loss": {name: item.loss for name, item in found.items()}}
         measured |= self._held_out.measure(self._wanted, len(self.done))
         for name, item in found.items():
@@ -90,16 +92,29 @@ class Evaluations:
                 check_finite({"held-out score": item.score}, name, selector.step)
         elapsed = self._meter.elapsed()
         self.seconds += elapsed
-        cost = self.cost
+        cost = self.cost if len(names) == len(selector.names) else self._meter.evaluation(self._held_out.work(names))
         if self.are_charged and self._meter.unit == "seconds":
             cost = self._processes.sum_values([elapsed])[0] / self._processes.world
         scores = {name: None if math.isnan(item.score) else item.score for name, item in found.items()}
         cost += extra
         self._loader.evaluate(scores, measured=measured, cost=cost)
         self.next = selector.spent + self.every
+        if not found:
+            return None
+        absent = TaskScore(score=math.nan, loss=math.nan, metrics={}, undefined={})
+        found = {name: found.get(name, absent) for name in selector.names}
         result = EvaluationResult(step=selector.step, spent=spent, cost=cost, tasks=found, measured=measured)
         self.done.append(result)
         return result
+
+    def _chosen(self) -> tuple[str, ...]:
+        """Names of the tasks that are to be measured."""
+        selector = self._loader.selector
+        free = not self.are_charged or self._wanted or selector.signal is not None
+        wanted = None if free else selector.policy.evaluation_tasks(selector.context())
+        if wanted is None:
+            return selector.names
+        return tuple(name for name, chosen in zip(selector.names, wanted[0], strict=True) if chosen)
 
     def state_dict(self) -> dict[str, Any]:
         """Results so far and when the next one is due, as data that JSON can hold."""

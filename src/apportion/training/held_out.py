@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -113,13 +113,17 @@ class HeldOut:
             (task, batch) for task, sets in enumerate(self._sample) for batches in sets.values() for batch in batches
         ]
 
-    def scores(self) -> dict[str, TaskScore]:
-        """Scores on the subsample: primary metrics only.
+    def work(self, names: Collection[str]) -> list[tuple[int, Batch]]:
+        """The (task, batch) pairs of an evaluation of some tasks."""
+        return [item for item in self.sample if self._passes.parts[item[0]].name in names]
+
+    def scores(self, names: Collection[str]) -> dict[str, TaskScore]:
+        """Scores of some tasks on the subsample: primary metrics only.
 
         Raises:
             FloatingPointError: the held-out loss of a task is not finite.
         """
-        return self._scored(self._sample, [list(dict.fromkeys(part.primary)) for part in self._passes.parts])
+        return self._scored(self._sample, [list(dict.fromkeys(part.primary)) for part in self._passes.parts], names)
 
     def final(self) -> dict[str, TaskScore]:
         """Scores on the whole of the final sets: all metrics.
@@ -203,11 +207,17 @@ class HeldOut:
         for start in range(0, len(numbers), size):
             yield examples.take(numbers[start : start + size]).to(self._passes.processes.device)
 
-    def _scored(self, sets: Sequence[Mapping[str, Iterable[Batch]]], metrics: list[list[str]]) -> dict[str, TaskScore]:
+    def _scored(
+        self,
+        sets: Sequence[Mapping[str, Iterable[Batch]]],
+        metrics: list[list[str]],
+        names: Collection[str] | None = None,
+    ) -> dict[str, TaskScore]:
         passes, world, rank = self._passes, self._passes.processes.world, self._passes.processes.rank
         passes.model.eval()
         flat: list[float] = []
-        for task, part in enumerate(passes.parts):
+        measured = [(task, part) for task, part in enumerate(passes.parts) if names is None or part.name in names]
+        for task, part in measured:
             for batches in sets[task].values():
                 # Each process evaluates some of the tasks; the sum over processes brings them together.
                 mine = task % world == rank
@@ -215,7 +225,7 @@ class HeldOut:
         passes.model.train()
         values = iter(passes.processes.sum_values(flat))
         found: dict[str, TaskScore] = {}
-        for task, part in enumerate(passes.parts):
+        for task, part in measured:
             by_set = {name: [next(values) for _ in range(1 + len(metrics[task]))] for name in sets[task]}
             found[part.name] = _collected(part, by_set, metrics[task])
         return found

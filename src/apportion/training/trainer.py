@@ -263,6 +263,8 @@ class Trainer:
 
     def _evaluate(self, extra: float = 0.0) -> None:
         result = self.evaluations.evaluate(extra)
+        if result is None:
+            return
         for callback in self.callbacks:
             callback.evaluated(self, result)
 

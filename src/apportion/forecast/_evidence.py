@@ -1,0 +1,148 @@
+"""What the curves are fitted to: held-out scores, and training losses where a run told them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..records import Floats
+from ._variants import REUSE, Variants, experience, kept, recent_shares, value_and_slope
+
+START, SPAN, SPEED, INTERFERENCE, LINK_START, LINK_SPAN, LINK_SPEED, TRANSFER = range(8)
+"""Places of the parameters: start, log span, log speed, interference; for training losses where they start, and the
+logs of how far and how fast they fall beside the score; then one transfer for each source."""
+
+MOST_BATCHES = 8.0
+"""Batches between two evaluations that the mean of their losses counts for at most: scores follow losses so closely
+and no closer."""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Rows in the units of the fit: the scores, then the training losses, turned so that they rise.
+
+    Attributes:
+        y: from the first score on, in units of the scale, 0 where not measured, (n_runs, n_tasks, n_rows).
+        mask: square root of what each counts, 0 where not measured, the same shape.
+        streams: experience, (n_runs, n_streams, n_rows, n_tasks).
+        away: how far a task was out of mind, (n_runs, n_tasks, n_rows).
+        n_scores: rows that are scores.
+        unit: what the fall of a loss to 0 is worth in units of the scale, if zero loss is the best score,
+            (n_runs, n_tasks).
+    """
+
+    y: Floats
+    mask: Floats
+    streams: Floats
+    away: Floats
+    n_scores: int
+    unit: Floats
+
+    def rows(self, score: Floats, loss: Floats) -> Floats:
+        """One value per task for the scores, another for the losses, as (n_runs, n_tasks, n_rows)."""
+        n_rows = self.y.shape[2]
+        parts = (np.repeat(score[..., None], self.n_scores, axis=2), np.repeat(loss[..., None], n_rows, axis=2))
+        return np.concatenate(parts, axis=2)[:, :, :n_rows]
+
+    def look(self, theta: Floats, feature: Floats, tail: Floats, y: Floats, *, shared: bool) -> tuple[Floats, Floats]:
+        """Residuals (R, H, I, T) and their derivatives (R, H, I, T, P) at parameters (R, H, I, P).
+
+        A loss follows the curve of its task's score with a start, a span and a speed of its own.
+
+        Args:
+            theta: parameters; H stands for shapes or for draws.
+            feature: experience, (R, H, T, A) if all tasks of an H have the same, else (R, H, I, T, A).
+            tail: of the shapes, broadcast against (R, H, I, T).
+            y: rows to fit, broadcast against (R, H, I, T).
+            shared: which of the two forms `feature` has.
+        """
+        n, n_tasks = self.n_scores, theta.shape[2]
+        omega, away, mask = theta[..., TRANSFER:], self.away[:, None], self.mask[:, None]
+        taught = omega @ feature.swapaxes(-1, -2) if shared else (feature @ omega[..., None])[..., 0]
+        speed, span, start = (
+            np.repeat(theta[..., place, None], taught.shape[-1], -1) for place in (SPEED, SPAN, START)
+        )
+        if n < taught.shape[-1]:
+            speed[..., n:] += theta[..., LINK_SPEED, None]
+            span[..., n:] += theta[..., LINK_SPAN, None]
+            start[..., n:] = theta[..., LINK_START, None]
+        speed, span = np.exp(speed), np.exp(span)
+        z = speed * taught
+        u, slope = value_and_slope(z, tail)
+        loss = 1.0 - theta[..., INTERFERENCE, None] * away
+        grown, steep = span * u * loss, span * slope * loss
+        jacobian = np.empty((*z.shape, TRANSFER + n_tasks))
+        jacobian[..., START] = 1.0
+        jacobian[..., SPAN] = grown
+        jacobian[..., SPEED] = steep * z
+        jacobian[..., INTERFERENCE] = -span * u * away
+        jacobian[..., LINK_START : LINK_SPEED + 1] = 0.0
+        jacobian[..., n:, START] = 0.0
+        jacobian[..., n:, LINK_START] = 1.0
+        jacobian[..., n:, LINK_SPAN] = grown[..., n:]
+        jacobian[..., n:, LINK_SPEED] = (steep * z)[..., n:]
+        each = feature[:, :, None] if shared else feature
+        jacobian[..., TRANSFER:] = (steep * speed)[..., None] * each
+        for task in range(n_tasks):
+            jacobian[:, :, task, :, TRANSFER + task] = 0.0
+        return (start + grown - y) * mask, jacobian * mask[..., None]
+
+
+def make_evidence(
+    scores: tuple[Floats, Floats],
+    losses: Floats | None,
+    count: Floats,
+    counts: Floats,
+    epochs: Floats,
+    total: Floats,
+    memory: Floats,
+    variants: Variants,
+    headroom: Floats,
+) -> Evidence:
+    """Bring scores and training losses into rows.
+
+    The mean loss L of the batches of a task between two evaluations becomes max(0, 1 - L / L_0), with L_0 the first
+    loss of the task, and is placed half way between them. It counts for as many batches as there were, for
+    `MOST_BATCHES` at most, and less and less once the task's data repeat: then training losses fall without the score.
+
+    Args:
+        scores: rows of scores and square roots of what each counts, (n_runs, n_tasks, n_times).
+        losses: mean loss since the evaluation before, NaN where none, (n_runs, n_times, n_tasks); None where the run
+            told none. Before any training it is the held-out loss.
+        count: how much an evaluation counts, (n_runs, 1, n_times).
+        counts: decisions for each task up to each evaluation, (n_runs, n_times, n_tasks).
+        epochs: passes over each task's data by then, the same shape.
+        total: steps of a whole budget, (n_runs,).
+        memory: steps over which recent shares count, (n_runs,).
+        variants: the shapes.
+        headroom: log of the largest possible span in units of the scale, (n_runs, n_tasks).
+    """
+    y, mask = scores
+    streams = experience(counts, epochs, total, variants)
+    away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)
+    unit = np.where(np.isfinite(headroom), np.exp(np.where(np.isfinite(headroom), headroom, 0.0)), 1.0)
+    if losses is None or not np.isfinite(losses).any():
+        return Evidence(y, mask, streams, away, y.shape[2], unit)
+    known = np.isfinite(losses)
+    first = np.take_along_axis(np.where(known, losses, 1.0), known.argmax(axis=1)[:, None], axis=1)
+    usable = known & (first > 0)
+    # A loss above the first one tells of too much confidence, not of a score below that of no training at all.
+    fall = np.where(usable, np.maximum(1.0 - losses / np.where(first > 0, first, 1.0), 0.0), 0.0)
+    batches = np.diff(counts, axis=1, prepend=0.0)
+    worth = batches * MOST_BATCHES / (batches + MOST_BATCHES) * np.exp(-np.maximum(epochs - 1.0, 0.0) / REUSE)
+    usable &= batches > 0
+    return Evidence(
+        np.concatenate((y, np.where(usable, fall, 0.0).transpose(0, 2, 1) * unit[..., None]), axis=2),
+        np.concatenate((mask, np.sqrt(np.where(usable, worth, 0.0).transpose(0, 2, 1) * count)), axis=2),
+        np.concatenate((streams, _middle(streams, 2)), axis=2),
+        np.concatenate((away, _middle(away, 2)), axis=2),
+        y.shape[2],
+        unit,
+    )
+
+
+def _middle(values: Floats, axis: int) -> Floats:
+    """Half way from each evaluation's predecessor to it; the first one itself."""
+    before = np.take(values, np.maximum(np.arange(values.shape[axis]) - 1, 0), axis=axis)
+    return 0.5 * (before + values)

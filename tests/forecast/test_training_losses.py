@@ -1,0 +1,100 @@
+"""Training losses as evidence: they count where they follow the scores, and change nothing where there are none."""
+
+import numpy as np
+import pytest
+
+from apportion import Task
+from apportion.budget import Steps
+from apportion.forecast import History, fit
+from apportion.policies import Planner, Uniform
+from apportion.records import Context, Evaluation
+from apportion.selector import Selector
+from apportion.sim import simulate
+from apportion.sim.suite import load
+
+TASKS = (Task(name="learns"), Task(name="stuck"))
+
+
+def history(*, with_losses):
+    """Twelve evaluations of which only the first two measured scores; one task learns, the other never does."""
+    counts = np.outer(np.arange(12), [10.0, 10.0])
+    truth = np.stack((0.1 + 0.8 * -np.expm1(-counts[:, 0] / 40), np.full(12, 0.1)), axis=1)
+    scores = np.where(np.arange(12)[:, None] < 2, truth, np.nan)
+    middle = np.concatenate((counts[:1], 0.5 * (counts[1:] + counts[:-1])))
+    losses = np.stack((2.3 * (1 + 7 * np.exp(-middle[:, 0] / 40)) / 8, np.full(12, 2.3)), axis=1)
+    generator = np.random.default_rng(0)
+    losses[1:] += 0.02 * generator.normal(size=(11, 2))
+    given = losses if with_losses else None
+    return History.of_run(TASKS, counts=counts, scores=scores, budget=300, upper=1.0, losses=given), truth
+
+
+def test_losses_tell_what_scores_were_not_measured():
+    said = [fit(history(with_losses=given)[0], n_members=64).forecast().scores for given in (False, True)]
+    true = [0.1 + 0.8 * -np.expm1(-150 / 40), 0.1]
+    without, with_losses = (np.abs(item.value[0] - true) for item in said)
+    assert with_losses[0] < 0.3 * without[0]
+    assert with_losses.max() < 0.1
+    assert (said[1].lower[0] < true).all()
+    assert (true < said[1].upper[0]).all()
+    # It is seen that the other task still learns nothing.
+    assert said[1].upper[0, 1] < said[0].upper[0, 1]
+
+
+def test_losses_of_no_use_take_nothing_away():
+    past, truth = history(with_losses=False)
+    generator = np.random.default_rng(1)
+    full = History.of_run(TASKS, counts=past.counts[0], scores=truth, budget=300, upper=1.0)
+    noise = 1.0 + 0.5 * generator.random(size=(12, 2))
+    noisy = History.of_run(TASKS, counts=past.counts[0], scores=truth, budget=300, upper=1.0, losses=noise)
+    alone, beside = (fit(item, n_members=64).forecast().scores.value for item in (full, noisy))
+    np.testing.assert_allclose(beside, alone, atol=0.05)
+
+
+def test_a_policy_hears_the_mean_loss_of_each_task_since_the_last_evaluation():
+    class Listener(Uniform):
+        listens = True
+
+        def observe(self, evaluation):
+            self.heard_ = evaluation.measured.get("training_loss")
+
+    def selector():
+        return Selector(TASKS, Listener(), budget=Steps(100), seed=0)
+
+    one, losses = selector(), {"learns": [], "stuck": []}
+    one.evaluate({"learns": 0.1})
+    assert one.policy.heard_ is None
+    for step in range(30):
+        decision = one.ask()
+        one.tell(decision, loss=float(step))
+        losses[decision.name].append(step)
+    other = selector()
+    other.policy.heard_ = None
+    other.load_state_dict(one.state_dict())
+    for item in (one, other):
+        item.evaluate({})
+        np.testing.assert_allclose(item.policy.heard_, [[np.mean(losses["learns"]), np.mean(losses["stuck"])]])
+
+
+def test_the_planner_leaves_out_evaluations_that_would_tell_little():
+    world = load("speeds/1")
+    all_, some = (simulate(world, Planner(losses=True, thrift=thrift), n_runs=4, seed=3) for thrift in (0.0, 30.0))
+    assert (some.evaluation_cost < 0.9 * all_.evaluation_cost).all()
+    assert (some.evaluation_cost > 0).all()
+    assert (some.counts.sum(axis=1) > all_.counts.sum(axis=1)).all()
+
+
+def test_free_evaluations_measure_everything():
+    policy = Planner(losses=True, thrift=30.0)
+    policy.reset(TASKS)
+    for step in range(0, 50, 10):
+        counts = np.array([[step // 2, step // 2]])
+        policy.observe(
+            Evaluation(step=step, scores=0.1 + 0.01 * counts, counts=counts, progress=np.array([step / 100]))
+        )
+    asked = policy.evaluation_tasks(Context.start(2, budget=100))
+    assert asked is None or asked.all()
+
+
+def test_losses_have_the_shape_of_scores():
+    with pytest.raises(ValueError, match="`losses` must have the shape"):
+        History.of_run(TASKS, counts=[[0, 0]], scores=[[0.1, 0.1]], budget=10, losses=[[1.0]])
