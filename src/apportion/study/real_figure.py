@@ -30,7 +30,7 @@ def gains(rows: Sequence[RealRow], results: RealResults) -> Any:
     labels = list(dict.fromkeys(str(item["policy"]) for item in data))
     base = alt.Chart(alt.Data(values=data))
     y = alt.Y("policy:N", sort=labels, title=None, axis=alt.Axis(labelLimit=220))
-    x = alt.X("lower:Q", title="objective minus that of uniform", axis=alt.Axis(format="+.2f", tickCount=5))
+    x = alt.X("lower:Q", title="objective minus that of uniform", axis=alt.Axis(format="+.3~f", tickCount=4))
     bold = alt.condition(
         alt.FieldOneOfPredicate("policy", list(results.plan.candidates)), alt.value("#b3431e"), alt.value("#35618f")
     )

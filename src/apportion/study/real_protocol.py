@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .real import RealResults, loaded
+from .real import RealResults, RealSetting, loaded
 from .real_tables import RealRow
 
 
@@ -33,7 +33,7 @@ def protocol(results: RealResults, rows: Sequence[RealRow]) -> str:
                 (
                     setting.name,
                     f"{sizes[setting.name][2].budget.amount:g} {sizes[setting.name][2].budget.unit}",
-                    ", ".join(f"`{key} = {value}`" for key, value in setting.overrides.items()) or "",
+                    ", ".join(f"`{key} = {value}`" for key, value in _differs(setting).items()),
                 )
                 for setting in plan.settings
             ],
@@ -54,6 +54,11 @@ def protocol(results: RealResults, rows: Sequence[RealRow]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _differs(setting: RealSetting) -> dict[str, Any]:
+    goal = {"objective": "worst"} if setting.worst else {}
+    return {**goal, **setting.overrides}
 
 
 def _flat(config: Any) -> list[tuple[str, Any]]:
