@@ -109,7 +109,9 @@ class Seen:
         n_tasks = self.counts.shape[2]
         n_links = LINK_SPEED + 1 - LINK_START
         uniforms, normals = fixed_draws(n_members, n_tasks, TRANSFER - n_links + n_tasks, seed)
-        _, links = fixed_draws(n_members, n_tasks, n_links, seed + 2)
+        links = np.zeros((n_members, n_tasks, n_links))
+        if self.losses is not None:
+            _, links = fixed_draws(n_members, n_tasks, n_links, seed + 2)
         normals = np.concatenate((normals[..., :LINK_START], links, normals[..., LINK_START:]), axis=2)
         upper = np.broadcast_to(self.upper, self.first.shape)
         _, noise = fixed_draws(n_members, n_tasks, (2 if self.losses is None else 4) * MOST_TIMES, seed + 1)
