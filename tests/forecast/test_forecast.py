@@ -254,6 +254,15 @@ def test_one_task_one_evaluation_constant_scores_and_gaps(scores):
     np.testing.assert_allclose(make_plan(posterior).overall, 1.0)
 
 
+@pytest.mark.parametrize(("upper", "least"), [(1.0, 0.0), (np.inf, -np.inf)])
+def test_bounded_scores_are_not_forecast_below_zero(upper, least):
+    counts = np.array([[0, 0], [10, 0], [20, 0], [20, 5], [20, 10], [20, 15], [20, 20]], dtype=float)
+    scores = np.array([[0.5, 0.5, 0.5, 0.4, 0.3, 0.2, 0.1], [0.1, 0.1, 0.1, 0.3, 0.5, 0.6, 0.7]]).T
+    posterior = fit(History.of_run(TASKS[:2], counts=counts, scores=scores, budget=200, upper=upper))
+    lower = posterior.forecast({"b": 1.0}).scores.lower[0, 0]
+    assert lower >= 0.0 if np.isfinite(least) else lower < 0.0
+
+
 def test_a_task_without_scores_is_not_claimed_to_be_known():
     _, past = history(world(), n_runs=1)
     past.scores[:, :, 2] = np.nan

@@ -100,6 +100,10 @@ class Posterior:
         shares = np.full((history.n_runs, 1, history.n_tasks), 1.0 / history.n_tasks)
         self._now = np.median(self.outlook(nothing).scores(shares), axis=1, keepdims=True)
         measured = np.isfinite(history.scores)
+        # What is bounded above is an accuracy or the like, from 0 on, or a correlation, from the negative bound on.
+        upper = history.upper
+        least = np.where(measured, history.scores, np.inf).min(axis=1)
+        self._lower = np.where(np.isfinite(upper) & (upper > 0), np.where(least >= 0, 0.0, -upper), -np.inf)
         # Two scores on different training are the least from which a slope can be seen.
         moved = (np.where(measured, history.counts.sum(axis=2)[..., None], -1.0).max(axis=1)) > 0
         self.known = (measured.sum(axis=1) >= 2) & moved
@@ -279,7 +283,7 @@ class Posterior:
         expected = (_DRIFT * (middle - self._now)) ** 2 + (_FLOOR * self._fit.scale[:, None, None]) ** 2
         own = np.maximum(scores.var(axis=1, keepdims=True), 1e-18)
         wide = middle + np.sqrt(self.stretch[:, None, None] ** 2 + expected / own) * (scores - middle)
-        return shares, np.minimum(wide, np.maximum(self.history.upper, scores))
+        return shares, np.clip(wide, self._lower[:, None], np.maximum(self.history.upper, scores))
 
 
 _ENDS = ("value", "lower", "upper")
