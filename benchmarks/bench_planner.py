@@ -246,8 +246,6 @@ def digits(first_seed: int, seeds: int, budgets: list[int], specs: list[str]) ->
     for budget in budgets:
         alike = np.array([final(seed, budget, "uniform", False) for seed in every])
         for spec, charge in product(specs, (False, True)):
-            if charge and not any(need.startswith("evaluation") for need in policies.make(spec).requires):
-                continue
             gain = np.array([final(seed, budget, spec, charge) for seed in every]) - alike
             words = f"{budget} steps, evaluations {'charged' if charge else 'free'}: uniform {alike.mean():.4f}"
             print(f"{words}, {spec} {interval(gain)}", flush=True)
