@@ -9,7 +9,7 @@ RUNNER = CliRunner()
 
 def test_the_study_writes_its_table_and_figure_and_resumes(tmp_path):
     words = ["study", "synthetic", "--worlds", "few_steps/2", "--policies", "round_robin", "--runs", "3"]
-    words += ["--tuning-runs", "2", "--no-ablations", "--workers", "1", "--out", str(tmp_path)]
+    words += ["--tuning-runs", "2", "--no-ablations", "--no-same-signal", "--workers", "1", "--out", str(tmp_path)]
     result = RUNNER.invoke(app, words)
     assert result.exit_code == 0, result.output
     text = " ".join(result.output.split())

@@ -299,11 +299,12 @@ def run_synthetic_study(
 
     contested = [item for items in tried.values() if len(items) > 1 for item in items]
     trial = expand(tuning_worlds or world_names, "public")
-    public = runs_of("tuning", trial, contested, "public", tuning_runs, tuning_seed) if contested else None
-    best = {
-        who: items[0] if public is None or len(items) == 1 else max(items, key=lambda item: public.mean_gap(item)[0])
-        for who, items in tried.items()
-    }
+    best = {who: items[0] for who, items in tried.items()}
+    if contested:
+        public = runs_of("tuning", trial, contested, "public", tuning_runs, tuning_seed)
+        for who, items in tried.items():
+            if len(items) > 1:
+                best[who] = max(items, key=lambda item: public.mean_gap(item)[0])
     extra = ABLATIONS if ablations else {}
     finals = runs_of("results", expand(world_names, split), [*best.values(), *extra.values()], split, runs, seed)
     reference = finals.mean_gap(best["policy", CANDIDATE])
@@ -355,7 +356,7 @@ def _jobs(worlds: Sequence[str], settings: Sequence[Setting], split: Split, runs
         jobs.append(Job(f"{split}|{world}|references", {"kind": "references", "world": world, "split": split}))
         for policy, signal, pace in dict.fromkeys([Setting("uniform"), *settings]):
             key = f"{split}|{world}|{policy}|{signal}|{seed}|{runs}" + (f"|{pace:g}" if pace != 1.0 else "")
-            spec = {"kind": "run", "world": world, "split": split, "policy": policy, "signal": signal}
+            spec: dict[str, Any] = {"kind": "run", "world": world, "split": split, "policy": policy, "signal": signal}
             # With its parameters, so that a store does not answer for a policy whose defaults have changed since.
             spec |= {"params": policies.make(policy).params(), "seed": seed, "first": 0, "runs": runs}
             if pace != 1.0:
