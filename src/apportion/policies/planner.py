@@ -37,6 +37,9 @@ class Planner(Policy):
     falls to 0 at the fraction `explore` of the budget. In a world without forgetting the order of batches matters
     little, so variation costs little as long as the plan still has to draw what was drawn too early.
 
+    Training losses, which are free, tell of the tasks between evaluations, and an evaluation that is charged measures
+    only the tasks whose score is worth its price (`evaluation_tasks`).
+
     It fails where the past says nothing of the rest: skills that appear late (a task that learns only after another
     one), abrupt change, or so few or noisy evaluations that nothing can be told; then it stays near the safe shares.
     Evaluations are charged to the budget and it cannot win back more than there is to gain.
@@ -57,8 +60,7 @@ class Planner(Policy):
         losses: whether training losses count as evidence, too: they come with every batch, cost nothing, and show how a
             task learns between its evaluations.
         thrift: how many times as much as by training on it the budget of a task's evaluation must seem to be worth, not
-            negative; the task is left out otherwise. 0 measures all tasks whenever an evaluation is due; 30 suits short
-            runs, with `losses`.
+            negative; the task is left out otherwise. 0 measures all tasks whenever an evaluation is due.
         seed: of the fixed points that stand for random draws.
         priors: what earlier runs of the same tasks teach (`forecast.Lessons`): a run directory, several, a file that
             `Lessons.save` wrote, or its data. Then the first plan is made at the first evaluation, before any training.
@@ -92,8 +94,8 @@ class Planner(Policy):
     memory: float = 0.05
     objective: Objective = field(default_factory=MeanScore)
     upper: float | None = None
-    losses: bool = False
-    thrift: float = 0.0
+    losses: bool = True
+    thrift: float = 30.0
     seed: int = 0
     priors: str | Sequence[str] | Mapping[str, Any] | None = None
 
