@@ -35,9 +35,9 @@ class Counterfactual(FeaturePolicy):
     `gate` standard errors of the paired difference, and never if its effective sample size is below a tenth. The
     features (see `FeaturePolicy`) hold what changes with time, so that theta need not. The prior draws tasks by the
     sixth power of what their next decision should earn; until every task was drawn `warm_up` times on average, the
-    features count by less than a half. A higher power gains more in most worlds, but draws one task for many steps in
-    a row, which costs where tasks disturb each other, as in real training. `exploration` is a floor for
-    every task: what the estimates cannot see (harm that begins late, tasks that learn nothing at first) costs less.
+    features count by less than a half. Higher powers gain more in most worlds, but seemed to lose in real training.
+    `exploration` is a floor for every task: what the estimates cannot see (harm that begins late, tasks that learn
+    nothing at first) costs less.
 
     What V estimates is reward per step in the states that the log visited: it says nothing about where another policy
     would have led. A price per decision, where tasks differ in it, divides the gain.
