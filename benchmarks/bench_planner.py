@@ -6,7 +6,7 @@ python benchmarks/bench_planner.py digits [--first-seed 0 --runs 10 --budgets 20
 python benchmarks/bench_planner.py rank --split reported --worlds 1 --runs 8 [--policies planner,exp3s]
 python benchmarks/bench_planner.py logs --runs 10 --out runs/logs [--data-dir GLUE_DIR --budgets 400]
 python benchmarks/bench_planner.py priors --first-seed 100 --runs 8 --budgets 400 [--free --families transfer]
-python benchmarks/bench_planner.py gap --split public --families speeds,transfer --runs 8 [--free]
+python benchmarks/bench_planner.py gap --split public --families speeds,transfer --runs 8 [--free | --exact]
 
 `rank` compares the planner, evaluations charged, with all policies that work by name, in paired runs.
 `--free` takes the evaluations of the rough trial: noise 0.005, 50 in a run, not charged to the budget. `logs` trains
@@ -52,12 +52,12 @@ class Free(Noisy):
         return 0.0
 
 
-def freed(world: World) -> World:
-    """The world with the evaluations of the rough trial."""
+def freed(world: World, noise: float = 0.005) -> World:
+    """The world with evaluations that cost nothing, 50 in a run."""
     if isinstance(world, Noisy):
         inner = replace(world.world, evaluations=max(1, round(world.budget / 50)))
-        return Free(inner, batch_noise=world.batch_noise, gain_noise=world.gain_noise, evaluation_noise=0.005)
-    return replace(world, world=freed(world.world)) if hasattr(world, "world") else world
+        return Free(inner, batch_noise=world.batch_noise, gain_noise=world.gain_noise, evaluation_noise=noise)
+    return replace(world, world=freed(world.world, noise)) if hasattr(world, "world") else world
 
 
 def speed() -> None:
@@ -164,7 +164,7 @@ def calibration(families: str, split: str, seed: int, free: bool, worlds: int) -
             )
 
 
-def gap(families: str, split: str, runs: int, seed: int, free: bool, worlds: int) -> None:
+def gap(families: str, split: str, runs: int, seed: int, free: bool, exact: bool, worlds: int, spec: str) -> None:
     """Gap closed by family: sum of gains over uniform / sum of what the best spending gains."""
     closed = []
     for family in families.split(","):
@@ -173,7 +173,8 @@ def gap(families: str, split: str, runs: int, seed: int, free: bool, worlds: int
             world = load(name, split=split)
             uniform = simulate(world, "uniform", n_runs=256, seed=seed).final.mean()
             best = oracle(world, effort=30).value
-            planned = simulate(freed(world) if free else world, Planner(), n_runs=runs, seed=seed).final.mean()
+            played = freed(world, 0.0002 if exact else 0.005) if free or exact else world
+            planned = simulate(played, policies.make(spec), n_runs=runs, seed=seed).final.mean()
             gains.append(planned - uniform)
             room.append(best - uniform)
             relative.append(100 * gains[-1] / abs(uniform))
@@ -348,12 +349,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=8, help="runs; with `digits` and `priors` seeds")
     parser.add_argument("--first-seed", type=int, default=0, help="of real training")
     parser.add_argument("--budgets", default="200,400,1200", help="steps of real training")
-    parser.add_argument("--policies", help="left out, with `rank` all that work by name, with `digits` planner")
+    parser.add_argument("--policies", help="left out, with `rank` all that work by name, else planner")
     parser.add_argument("--data-dir", help="folder of GLUE, with `logs`")
     parser.add_argument("--out", type=Path, default=Path("runs/logs"), help="where `logs` puts its runs")
     parser.add_argument("--worlds", type=int, default=99, help="how many of each family")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--free", action="store_true")
+    parser.add_argument(
+        "--exact", action="store_true", help="with `gap`: free evaluations with hardly any noise, 0.0002"
+    )
     given = parser.parse_args()
     budgets = [int(part) for part in given.budgets.split(",")]
     if given.what == "speed":
@@ -372,7 +376,8 @@ def main() -> None:
         families = given.families or "speeds,useless,transfer,harmful"
         priors(given.first_seed, given.runs, budgets, families, given.seed, given.free)
     else:
-        gap(given.families or FOR_GAP, given.split, given.runs, given.seed, given.free, given.worlds)
+        families, spec = given.families or FOR_GAP, given.policies or "planner"
+        gap(families, given.split, given.runs, given.seed, given.free, given.exact, given.worlds, spec)
 
 
 if __name__ == "__main__":
