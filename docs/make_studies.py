@@ -26,8 +26,9 @@ nowhere worse by such an interval. `counterfactual`, which needs no evaluations,
 (54 %), on toys with a target (80 %) and without (58 %), and for the target of vision (61 %); where tasks cost differently it loses
 0.010. With equal priorities digits has headroom (+0.019, mostly from leaving out a task that teaches nothing) of which neither gains
 more than noise: uniform is what to beat. Shares that follow sizes, EXP3.S on prediction gain and TSCL are behind uniform there. On
-vision with equal priorities both are behind, within noise. On GLUE with a frozen encoder no headroom was found in any of nine
-settings.
+vision with equal priorities both are behind, within noise. On SuperGLUE's small tasks, where no headroom was found either,
+`counterfactual` loses 0.030: it takes a task of 400 examples that is learned by heart for one that learns. On GLUE with a frozen
+encoder no headroom was found in any of nine settings.
 
 What policies are worth when a model is trained, by commands that anyone can repeat:
 
@@ -61,7 +62,7 @@ NOTES = """
 - **`counterfactual`** pays nothing, but sees what a task gains only through the success of its training batches. With decoys
   it brings `digit` from .76 to .89 and `shuffled` from .79 to .91, and loses as much where labels are wrong (`noisy` .63 to
   .55, `corrupted` .32 to .18: their training batches look as if nothing could be learned); `useless_2`, whose 80 examples
-  are learned by heart, looks like progress and gets 15 % of the budget. The planner sees held-out scores, is less
+  are learned by heart, looks like progress and gets 15 % of the budget, as `copa` of SuperGLUE, with 400, gets 36 %. The planner sees held-out scores, is less
   misled by wrong labels (`noisy` .77, `corrupted` .31), and pays for its evaluations.
 - **With 70 % of the budget** `planner` is ahead of uniform with all of it for the hard target of digits, level for the small
   one, and behind with decoys.
@@ -75,8 +76,8 @@ NOTES = """
 - "Worst": the lowest score counts. `planner` and, through its reward, `counterfactual` are told so (`objective = "worst"`).
 - All figures are of the policies of this version, run with their defaults. That `planner` hears losses and spares evaluations was
   decided on other seeds of digits with equal priorities (2000 to 2023), after a first version had run on these seeds; budgets, seeds and numbers of trials are
-  those of the commands above. What is not listed there was not run with them: 1,200 batches of digits, 2,400 of
-  GLUE, and SuperGLUE.
+  those of the commands above. What is not listed there was not run with them: 1,200 batches of digits and 2,400 of
+  GLUE.
 - The models are small: a convolution on 8 x 8 pixels, two layers on frozen sentence vectors, two layers on tables. Nothing here
   says that the order of policies is the same when a large model is trained in full. The GLUE study does that with
   `--set taskset.options.freeze_layers=0`; it was not run, for want of a GPU.
