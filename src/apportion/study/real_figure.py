@@ -43,7 +43,7 @@ def gains(rows: Sequence[RealRow], results: RealResults) -> Any:
         facet=alt.Facet("setting:N", sort=order, title=None, header=alt.Header(labelFontSize=13)), columns=2
     )
     seeds = len(results.plan.seeds)
-    return panels.resolve_scale(x="independent").properties(
+    return panels.resolve_scale(x="independent", y="independent").properties(
         title=alt.Title(
             f"{results.plan.name}: final objective minus uniform's", subtitle=f"{seeds} paired seeds, 95 % t-intervals"
         ),
