@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from apportion.cli import app
+from apportion.forecast import History
+from apportion.log import read_log
 from apportion.report import load_runs, tables
 
 RUNNER = CliRunner()
@@ -184,3 +186,15 @@ def test_bad_input_is_one_sentence(run, tmp_path):
         text = apportion(*words, code=2)
         assert part in " ".join(text.split()), text
         assert text.count("error:") == 1
+
+
+def test_where_evaluations_left_tasks_out_training_losses_fill_in(run, tmp_path):
+    def spare(line):
+        if line.get("step", 0) > 40 and "scores" in line:
+            line["scores"] = {task: score for task, score in line["scores"].items() if task == "few"}
+        return line
+
+    log = read_log(changed(run, tmp_path, spare) / "decisions.jsonl")
+    assert History.of_log(log, upper=1.0).losses is not None
+    assert History.of_log(log, upper=1.0, losses=False).losses is None
+    assert History.of_log(read_log(run / "decisions.jsonl"), upper=1.0).losses is None

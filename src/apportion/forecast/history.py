@@ -154,7 +154,7 @@ class History:
         budget: float | None = None,
         upper: float | Sequence[float] = np.inf,
         to_end: bool = False,
-        losses: bool = False,
+        losses: bool | None = None,
     ) -> History:
         """The history of a logged run.
 
@@ -167,7 +167,8 @@ class History:
             upper: largest possible score, for all tasks or for each.
             to_end: add what was trained since the last evaluation, as an evaluation at which nothing was measured, so
                 that forecasts begin at the end of the log.
-            losses: take training losses as evidence, too.
+            losses: whether training losses are evidence, too; None takes them where an evaluation left tasks out, as
+                those of `planner` do.
 
         Raises:
             ValueError: the log has no evaluation, or a score is out of range.
@@ -176,6 +177,8 @@ class History:
         if not log.evaluations:
             raise ValueError("a forecast needs at least one evaluation, and this log has none.")
         scores = np.stack([item.scores for item in log.evaluations])
+        if losses is None:
+            losses = bool(np.isnan(scores).any())
         steps = np.array([item.step for item in log.evaluations])
         # An evaluation's own cost is booked once it is made: `spent` holds it or not, depending on the writer.
         spent = np.maximum.accumulate(np.array([item.spent for item in log.evaluations]))
