@@ -37,12 +37,14 @@ _GOALS = {
 def objective(rows: Sequence[CurvePoint], setting: Setting) -> Any:
     """The objective over the budget, a line for each policy with its band over seeds."""
     shown = [row for row in rows if row.task == OBJECTIVE]
+    sparing = {row.policy for row in rows if (row.policy, row.spent) not in {(own.policy, own.spent) for own in shown}}
     chart = altair().layer(*_lines(setting, "objective", band=has_bands(shown)), data=data(records(shown, setting)))
     return finish(
         chart.add_params(highlight()).properties(width=640, height=320),
         "Objective over the budget",
         f"{_GOALS[setting.goal]}; bigger is better",
         f"Line: mean; {band_words(shown, 'band')}; {seeds_words(setting)}",
+        f"No point where an evaluation left tasks out: {', '.join(sorted(sparing))}" if sparing else "",
         description=f"Line chart of the objective over the budget for {', '.join(setting.policies)}.",
     )
 
