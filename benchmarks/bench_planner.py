@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from apportion import Task
+from apportion.budget import FORWARD_COST
 from apportion.cli.simulate import all_policies, split_list
 from apportion.forecast import History, Lessons, Priors, fit
 from apportion.policies import Planner, policies
@@ -43,21 +44,12 @@ FOR_CALIBRATION = "speeds,useless,transfer,harmful,plateau,interference,forgetti
 FOR_RANK = "speeds,useless,transfer,harmful,auxiliary,plateau,interference,forgetting,prerequisites,change"
 
 
-class Free(Noisy):
-    """Evaluations that cost nothing."""
-
-    @property
-    def evaluation_cost(self):
-        """Nothing."""
-        return 0.0
-
-
-def freed(world: World, noise: float = 0.005) -> World:
-    """The world with evaluations that cost nothing, 50 in a run."""
+def often(world: World, noise: float = 0.005) -> World:
+    """The world with 50 evaluations in a run, of this noise; `simulate(forward_cost=0)` makes them free."""
     if isinstance(world, Noisy):
         inner = replace(world.world, evaluations=max(1, round(world.budget / 50)))
-        return Free(inner, batch_noise=world.batch_noise, gain_noise=world.gain_noise, evaluation_noise=noise)
-    return replace(world, world=freed(world.world, noise)) if hasattr(world, "world") else world
+        return replace(world, world=inner, evaluation_noise=noise)
+    return replace(world, world=often(world.world, noise)) if hasattr(world, "world") else world
 
 
 def speed() -> None:
@@ -99,7 +91,7 @@ def calibration(families: str, split: str, seed: int, free: bool, worlds: int) -
     for family in families.split(","):
         for name in FAMILIES[family].ids()[:worlds]:
             world = load(name, split=split)
-            world = (freed(world) if free else world).clone()
+            world = (often(world) if free else world).clone()
             generator = np.random.default_rng(seed)
             n_runs, n_tasks = 4, world.n_tasks
             planner = Planner()
@@ -133,7 +125,7 @@ def calibration(families: str, split: str, seed: int, free: bool, worlds: int) -
                     spent=table[:, :first].sum(axis=2),
                     costs=np.ones((n_runs, n_tasks)),
                     evaluation_cost=np.zeros(n_runs),
-                    upper=np.full(n_tasks, np.inf),
+                    upper=np.ones(n_tasks),
                     examples=np.zeros_like(table[:, :first]),
                 )
                 rest = drawn - table[:, first - 1]
@@ -173,8 +165,9 @@ def gap(families: str, split: str, runs: int, seed: int, free: bool, exact: bool
             world = load(name, split=split)
             uniform = simulate(world, "uniform", n_runs=256, seed=seed).final.mean()
             best = oracle(world, effort=30).value
-            played = freed(world, 0.0002 if exact else 0.005) if free or exact else world
-            planned = simulate(played, policies.make(spec), n_runs=runs, seed=seed).final.mean()
+            played = often(world, 0.0002 if exact else 0.005) if free or exact else world
+            price = 0.0 if free or exact else FORWARD_COST
+            planned = simulate(played, policies.make(spec), n_runs=runs, seed=seed, forward_cost=price).final.mean()
             gains.append(planned - uniform)
             room.append(best - uniform)
             relative.append(100 * gains[-1] / abs(uniform))
@@ -317,9 +310,9 @@ def priors(first_seed: int, seeds: int, budgets: list[int], families: str, seed:
                 )
     for family in families.split(","):
         known = load(FAMILIES[family].ids()[0])
-        world = freed(known) if free else known
+        world, price = (often(known), 0.0) if free else (known, FORWARD_COST)
         past = Kept()
-        simulate(world, past, n_runs=3, seed=seed + 1)
+        simulate(world, past, n_runs=3, seed=seed + 1, forward_cost=price)
         history = History(
             tasks=tuple(world.tasks),
             counts=past.counts_,
@@ -334,7 +327,10 @@ def priors(first_seed: int, seeds: int, budgets: list[int], families: str, seed:
         lessons = Lessons.of([fit(history, look_back=False)]).data()
         alike = simulate(known, "uniform", n_runs=256, seed=seed).final.mean()
         room = oracle(known, effort=30).value - alike
-        ends = [simulate(world, Planner(priors=given), n_runs=4, seed=seed).final for given in (None, lessons)]
+        ends = [
+            simulate(world, Planner(priors=given), n_runs=4, seed=seed, forward_cost=price).final
+            for given in (None, lessons)
+        ]
         without, knowing = ((values - alike) / room for values in ends)
         both = f"gap closed {without.mean():.2f}, with lessons {knowing.mean():.2f}"
         print(f"{family}: {both}, gain {interval(knowing - without)}", flush=True)

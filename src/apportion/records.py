@@ -150,6 +150,10 @@ class Decision(NamedTuple):
         return float(self.probabilities[self.task])
 
 
+HEARD = ("loss", "success")
+"""What training batches tell of a task that policies may listen to."""
+
+
 @dataclass(slots=True)
 class Evaluation:
     """A held-out evaluation of the tasks, for all runs at once.
@@ -159,8 +163,9 @@ class Evaluation:
         scores: held-out metric of every task, bigger is better, shape (n_runs, n_tasks); NaN where not measured.
         counts: decisions for each task so far, shape (n_runs, n_tasks).
         measured: further values per task by name, each (n_runs, n_tasks), NaN where not measured; `loss` is the
-            held-out loss. Policies ask for them by `evaluation.NAME` in `needs`. `training_loss`, the mean loss of the
-            batches since the evaluation before, is there wherever the loop told losses, and costs nothing.
+            held-out loss. Policies ask for them by `evaluation.NAME` in `needs`. `training_loss` and
+            `training_success`, means over the batches since the evaluation before, cost nothing, and are there for
+            policies that listen wherever the loop told them.
         progress: fraction of the budget used, shape (n_runs,).
         examples: training examples consumed by each task so far, shape (n_runs, n_tasks); None where it is not known.
         costs: fraction of the budget spent on each task so far, without evaluations, shape (n_runs, n_tasks); None

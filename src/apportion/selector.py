@@ -19,7 +19,7 @@ from .errors import CheckpointError, FingerprintError
 from .ledger import Ledger
 from .log import LogWriter, differences, header
 from .policies import Policy, policies
-from .records import Bools, Context, Decision, Evaluation, Floats, Ints, Task, check_tasks
+from .records import HEARD, Bools, Context, Decision, Evaluation, Floats, Ints, Task, check_tasks
 from .signals import Signal, signals
 
 
@@ -97,7 +97,8 @@ class Selector:
         self._deferred = self.signal is not None and self.signal.is_deferred
         self._step = 0
         self._evaluations = 0
-        self._heard = np.zeros((2, len(tasks)))  # sums and numbers of training losses since the last evaluation
+        # Sums and numbers of what training batches told since the last evaluation.
+        self._heard = np.zeros((len(HEARD), 2, len(tasks)))
         self._pending: dict[int, Decision] = {}
         self._uncredited: list[tuple[Decision, float]] = []  # decisions that wait for the next evaluation, with costs
         self._kept: tuple[bytes, Shares] | None = None  # of a static policy, for one mask
@@ -280,8 +281,10 @@ class Selector:
         learns = self._learns or self.signal is not None or reward is not None
         value = self._reward(decision, cost, reward, measured) if learns else math.nan
         self._settle(decision, "told", value, cost, examples, measured)
-        if self._listens and "loss" in measured:
-            self._heard[:, decision.task] += (measured["loss"], 1.0)
+        if self._listens:
+            for number, name in enumerate(HEARD):
+                if name in measured:
+                    self._heard[number, :, decision.task] += (measured[name], 1.0)
         if not math.isnan(value):
             self.policy.update(np.array([decision.task]), decision.probabilities[None, :], np.array([value]))
         elif self._deferred:
@@ -332,10 +335,10 @@ class Selector:
             raise ValueError(f"the policy or the signal needs {', '.join(sorted(missing))}: give it in `measured`.")
         self._ledger.evaluated(cost)
         heard: dict[str, Floats] = {}
-        if self._heard[1].any():
-            sums, times = self._heard
-            heard["training_loss"] = np.where(times > 0, sums / np.maximum(times, 1.0), np.nan)[None]
-            self._heard = np.zeros_like(self._heard)
+        for name, (sums, times) in zip(HEARD, self._heard, strict=True):
+            if times.any():
+                heard[f"training_{name}"] = np.where(times > 0, sums / np.maximum(times, 1.0), np.nan)[None]
+        self._heard = np.zeros_like(self._heard)
         evaluation = Evaluation(
             step=self._step,
             scores=self._row(scores),
@@ -492,7 +495,7 @@ class Selector:
             self._drawing.random_state = drawing["random"]
         pending = [self._unpacked(item) for item in state["pending"]] if same_tasks else []
         uncredited = [(self._unpacked(item), float(cost)) for item, cost in state["uncredited"]] if same_tasks else []
-        self._heard = decode(state["heard"]) if same_tasks else np.zeros((2, len(self.tasks)))
+        self._heard = decode(state["heard"]) if same_tasks else np.zeros((len(HEARD), 2, len(self.tasks)))
         self._step, self._evaluations = int(state["step"]), int(state["evaluations"])
         self._ledger.load_state_dict(state["ledger"], here, there, len(names))
         self._drawing.credit = np.zeros(len(self.names))

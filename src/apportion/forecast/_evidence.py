@@ -1,4 +1,4 @@
-"""What the curves are fitted to: held-out scores, and training losses where a run told them."""
+"""What the curves are fitted to: held-out scores, and what training batches told between them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,13 @@ from ..records import Floats
 from ._variants import REUSE, Variants, experience, kept, recent_shares, value_and_slope
 
 START, SPAN, SPEED, INTERFERENCE, LINK_START, LINK_SPAN, LINK_SPEED, TRANSFER = range(8)
-"""Places of the parameters: start, log span, log speed, interference; for training losses where they start, and the
-logs of how far and how fast they fall beside the score; then one transfer for each source."""
-
-MOST_BATCHES = 8.0
-"""Batches between two evaluations that the mean of their losses counts for at most: scores follow losses so closely
-and no closer."""
+"""Places of the parameters: start, log span, log speed, interference; for training batches where they start, and the
+logs of how far and how fast they rise beside the score; then one transfer for each source."""
 
 
 @dataclass(slots=True)
 class Evidence:
-    """Rows in the units of the fit: the scores, then the training losses, turned so that they rise.
+    """Rows in the units of the fit: the scores, then what training batches told, turned so that it rises.
 
     Attributes:
         y: from the first score on, in units of the scale, 0 where not measured, (n_runs, n_tasks, n_rows).
@@ -28,8 +24,7 @@ class Evidence:
         streams: experience, (n_runs, n_streams, n_rows, n_tasks).
         away: how far a task was out of mind, (n_runs, n_tasks, n_rows).
         n_scores: rows that are scores.
-        unit: what the fall of a loss to 0 is worth in units of the scale, if zero loss is the best score,
-            (n_runs, n_tasks).
+        unit: what a whole success, or the fall of a loss to 0, is worth in units of the scale, (n_runs, n_tasks).
     """
 
     y: Floats
@@ -39,16 +34,16 @@ class Evidence:
     n_scores: int
     unit: Floats
 
-    def rows(self, score: Floats, loss: Floats) -> Floats:
-        """One value per task for the scores, another for the losses, as (n_runs, n_tasks, n_rows)."""
+    def rows(self, score: Floats, training: Floats) -> Floats:
+        """One value per task for the scores, another for training batches, as (n_runs, n_tasks, n_rows)."""
         n_rows = self.y.shape[2]
-        parts = (np.repeat(score[..., None], self.n_scores, axis=2), np.repeat(loss[..., None], n_rows, axis=2))
+        parts = (np.repeat(score[..., None], self.n_scores, axis=2), np.repeat(training[..., None], n_rows, axis=2))
         return np.concatenate(parts, axis=2)[:, :, :n_rows]
 
     def look(self, theta: Floats, feature: Floats, tail: Floats, y: Floats, *, shared: bool) -> tuple[Floats, Floats]:
         """Residuals (R, H, I, T) and their derivatives (R, H, I, T, P) at parameters (R, H, I, P).
 
-        A loss follows the curve of its task's score with a start, a span and a speed of its own.
+        Training batches follow the curve of their task's score with a start, a span and a speed of their own.
 
         Args:
             theta: parameters; H stands for shapes or for draws.
@@ -89,52 +84,74 @@ class Evidence:
         return (start + grown - y) * mask, jacobian * mask[..., None]
 
 
+def risen(
+    successes: Floats | None, losses: Floats | None, first: Floats, scale: Floats, headroom: Floats
+) -> tuple[Floats, Floats] | None:
+    """What training batches told, turned so that it rises, in units of the scale, and the unit it was measured in.
+
+    A success s becomes s - first. Where only losses were told, a loss L becomes max(0, 1 - L / L_0), with L_0 the first
+    one of the task, times the room above its first score: a loss above L_0 tells of too much confidence, not of a score
+    below that of no training at all.
+
+    Args:
+        successes: mean success since the evaluation before, NaN where none, (n_runs, n_times, n_tasks), or None.
+        losses: mean loss, likewise. Before any training it is the held-out loss.
+        first: what scores are measured from, (n_runs, n_tasks).
+        scale: unit of scores, (n_runs,).
+        headroom: log of the largest possible span in units of the scale, (n_runs, n_tasks).
+
+    Returns:
+        Values (n_runs, n_times, n_tasks), NaN where nothing was told, and units (n_runs, n_tasks); None for nothing.
+    """
+    if successes is not None and np.isfinite(successes).any():
+        unit = np.repeat(1.0 / scale[:, None], first.shape[1], axis=1)
+        return (successes - first[:, None]) / scale[:, None, None], unit
+    if losses is None or not np.isfinite(losses).any():
+        return None
+    known = np.isfinite(losses)
+    begun = np.take_along_axis(np.where(known, losses, 0.0), known.argmax(axis=1)[:, None], axis=1)
+    fall = np.maximum(1.0 - losses / np.where(begun > 0, begun, np.nan), 0.0)
+    unit = np.where(np.isfinite(headroom), np.exp(np.where(np.isfinite(headroom), headroom, 0.0)), 1.0)
+    return fall * unit[:, None], unit
+
+
 def make_evidence(
     scores: tuple[Floats, Floats],
-    losses: Floats | None,
+    told: tuple[Floats, Floats] | None,
     count: Floats,
     counts: Floats,
     epochs: Floats,
     total: Floats,
     memory: Floats,
     variants: Variants,
-    headroom: Floats,
 ) -> Evidence:
-    """Bring scores and training losses into rows.
+    """Bring scores and what training batches told into rows.
 
-    The mean loss L of the batches of a task between two evaluations becomes max(0, 1 - L / L_0), with L_0 the first
-    loss of the task, and is placed half way between them. It counts for as many batches as there were, for
-    `MOST_BATCHES` at most, and less and less once the task's data repeat: then training losses fall without the score.
+    The mean over the batches of a task between two evaluations is placed half way between them. It counts for as many
+    batches as there were, and less and less once the task's data repeat: then it rises without the score.
 
     Args:
         scores: rows of scores and square roots of what each counts, (n_runs, n_tasks, n_times).
-        losses: mean loss since the evaluation before, NaN where none, (n_runs, n_times, n_tasks); None where the run
-            told none. Before any training it is the held-out loss.
+        told: see `risen`.
         count: how much an evaluation counts, (n_runs, 1, n_times).
         counts: decisions for each task up to each evaluation, (n_runs, n_times, n_tasks).
         epochs: passes over each task's data by then, the same shape.
         total: steps of a whole budget, (n_runs,).
         memory: steps over which recent shares count, (n_runs,).
         variants: the shapes.
-        headroom: log of the largest possible span in units of the scale, (n_runs, n_tasks).
     """
     y, mask = scores
     streams = experience(counts, epochs, total, variants)
     away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)
-    unit = np.where(np.isfinite(headroom), np.exp(np.where(np.isfinite(headroom), headroom, 0.0)), 1.0)
-    if losses is None or not np.isfinite(losses).any():
-        return Evidence(y, mask, streams, away, y.shape[2], unit)
-    known = np.isfinite(losses)
-    first = np.take_along_axis(np.where(known, losses, 1.0), known.argmax(axis=1)[:, None], axis=1)
-    usable = known & (first > 0)
-    # A loss above the first one tells of too much confidence, not of a score below that of no training at all.
-    fall = np.where(usable, np.maximum(1.0 - losses / np.where(first > 0, first, 1.0), 0.0), 0.0)
+    if told is None:
+        return Evidence(y, mask, streams, away, y.shape[2], np.ones(y.shape[:2]))
+    values, unit = told
     batches = np.diff(counts, axis=1, prepend=0.0)
-    worth = batches * MOST_BATCHES / (batches + MOST_BATCHES) * np.exp(-np.maximum(epochs - 1.0, 0.0) / REUSE)
-    usable &= batches > 0
+    usable = np.isfinite(values) & (batches > 0)
+    worth = np.where(usable, batches * np.exp(-np.maximum(epochs - 1.0, 0.0) / REUSE), 0.0)
     return Evidence(
-        np.concatenate((y, np.where(usable, fall, 0.0).transpose(0, 2, 1) * unit[..., None]), axis=2),
-        np.concatenate((mask, np.sqrt(np.where(usable, worth, 0.0).transpose(0, 2, 1) * count)), axis=2),
+        np.concatenate((y, np.where(usable, values, 0.0).transpose(0, 2, 1)), axis=2),
+        np.concatenate((mask, np.sqrt(worth.transpose(0, 2, 1) * count)), axis=2),
         np.concatenate((streams, _middle(streams, 2)), axis=2),
         np.concatenate((away, _middle(away, 2)), axis=2),
         y.shape[2],

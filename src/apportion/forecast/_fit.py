@@ -18,20 +18,22 @@ from ._evidence import (
     TRANSFER,
     Evidence,
     make_evidence,
+    risen,
 )
 from ._variants import VARIANTS, Variants, recent_shares
 
 POOLED = 4.0
 """Evaluations of a typical task that count towards the noise of each."""
 
-FEW_SCORES = 2
-"""Scores of a task that do not tell how far scores range."""
-
 NOISE, TRIPLES = 0.04, 12.0
 """Noise of a score in units of the scale before anything is known, and how many second differences that counts for."""
 
-LOSS_NOISE = 0.1
-"""Standard deviation of a batch's loss, as a part of the first one, before anything is known."""
+BATCH_NOISE = 0.1
+"""Standard deviation of a batch's success, or of its loss as a part of the first one, before anything is known."""
+
+OF_LOSS, OF_SUCCESS = (0.1, 1.0, 0.5), (0.1, 0.25, 0.25)
+"""Standard deviation of where training batches start in comparison with the score, in their unit, and of the logs of
+how far and how fast they rise: a success is nearly a score, the fall of a loss may look very different."""
 
 LARGEST = 12.0  # of the log of a span or a speed, in either direction
 
@@ -49,8 +51,6 @@ class Priors:
         transfer_scale: of the heavy-tailed prior around it, (n_tasks, n_tasks) or one number.
         interference_sd: of interference.
         slab: standard deviation of the transfers that draws consider before any data.
-        link_sd: standard deviation of where training losses start, as a part of the first one, and of the logs of how
-            far and how fast they fall in comparison with the score.
     """
 
     speed: float | Floats = 0.0
@@ -61,7 +61,6 @@ class Priors:
     transfer_scale: float | Floats = 0.3
     interference_sd: float = 0.15
     slab: float = 0.2
-    link_sd: tuple[float, float, float] = (0.1, 1.0, 0.5)
 
 
 @dataclass(slots=True)
@@ -114,6 +113,7 @@ def fit_curves(
     fade: Floats | None = None,
     width: int = 1,
     losses: Floats | None = None,
+    successes: Floats | None = None,
 ) -> Fit:
     """Fit every shape to every task of every run.
 
@@ -132,27 +132,26 @@ def fit_curves(
         width: evaluations that were averaged into each of them; the few single ones at the end count as much.
         losses: mean training loss of each task since the evaluation before, shaped as `scores`, NaN where none; None
             where the run told none.
+        successes: mean training success, likewise; losses count where there is none.
     """
     n_runs, _, n_tasks = counts.shape
     n_variants, n_params = len(variants.tail), TRANSFER + n_tasks
     measured = np.isfinite(scores)
-    first, scale = first_and_scale(scores, measured)
-    if losses is not None:
-        # Up to two scores do not tell how far scores range: then it is as far as they can rise.
-        room = (np.broadcast_to(upper, first.shape) - first).max(axis=1)
-        few = (measured.sum(axis=1).max(axis=1) <= FEW_SCORES) & np.isfinite(room)
-        scale = np.where(few, np.maximum(room, scale), scale)
+    first, scale = first_and_scale(scores, measured, upper)
     y = np.where(measured, (scores - first[:, None]) / scale[:, None, None], 0.0).transpose(0, 2, 1)
     steps = counts.sum(axis=2)
     old = np.zeros_like(steps) if fade is None else fade[:, None] * (steps[:, -1:] - steps) / total[:, None]
-    count = width * np.exp(-old)[:, None]
+    fresh = np.exp(-old)[:, None]
+    count = width * fresh
     mask = measured.transpose(0, 2, 1) * np.sqrt(count)
-    seen = (mask**2).sum(axis=-1)
+    # Rows, not what they count for: a mean over many is one look at the noise.
+    seen = (measured.transpose(0, 2, 1) * fresh).sum(axis=-1)
     headroom = np.log(np.maximum((upper - first) / scale[:, None], 1e-3))  # (R, I)
-    data = make_evidence((y, mask), losses, count, counts, epochs, total, memory, variants, headroom)
+    told = risen(successes, losses, first, scale, headroom)
+    data = make_evidence((y, mask), told, count, counts, epochs, total, memory, variants)
     n, feature = data.n_scores, data.streams[:, variants.streams]  # (R, H, T, A)
 
-    mean, sd = _prior_moments(priors, n_runs, n_tasks)
+    mean, sd = _prior_moments(priors, n_runs, n_tasks, OF_SUCCESS if successes is not None else OF_LOSS)
     sd = np.broadcast_to(sd, (n_runs, 1, n_tasks, sd.shape[-1])).copy()
     sd[..., LINK_START] *= data.unit[:, None]
     mean = np.repeat(mean[:, None], n_variants, axis=1)  # (R, H, I, P)
@@ -162,14 +161,14 @@ def fit_curves(
     rough, triples = _rough_noise(y, measured.transpose(0, 2, 1).astype(np.float64))
     rough = rough * np.sqrt(width)
     guess = (np.where(np.isfinite(rough), rough, 0.02) ** 2)[:, None]
-    if losses is not None:
-        # With losses there may be few scores, and a few differences are more of the curves' bends than of noise.
+    if told is not None:
+        # With training batches there may be few scores, and a few differences are more of the curves' bends than of noise.
         part = np.where(np.isfinite(rough), triples / (triples + TRIPLES), 0.0)
         guess = (NOISE ** (1.0 - part) * np.where(np.isfinite(rough), rough, 1.0) ** part)[:, None] ** 2
     variance = np.maximum(guess, 1e-6) * np.ones((1, n_tasks))
-    of_loss = np.full_like(variance, LOSS_NOISE**2)
-    heard = (data.mask[..., n:] ** 2).sum(axis=-1)
-    each = data.rows(variance, of_loss * data.unit**2)
+    of_batch = np.full_like(variance, BATCH_NOISE**2)
+    heard = ((data.mask[..., n:] > 0) * fresh[..., : data.y.shape[2] - n]).sum(axis=-1)
+    each = data.rows(variance, of_batch * data.unit**2)
     spread = np.broadcast_to(np.asarray(priors.transfer_scale, dtype=np.float64), (n_tasks, n_tasks))
     tail = variants.tail[None, :, None, None]
     touch = variants.touch[:, None, None]
@@ -214,8 +213,8 @@ def fit_curves(
                 residual[..., n:] / data.unit[:, None, :, None],
                 jacobian[..., n:, :] / data.unit[:, None, :, None, None],
             )
-            of_loss = _variance(*part, weights, of_loss, heard, np.full_like(guess, LOSS_NOISE**2))
-        each = data.rows(variance, of_loss * data.unit**2)
+            of_batch = _variance(*part, weights, of_batch, heard, np.full_like(guess, BATCH_NOISE**2))
+        each = data.rows(variance, of_batch * data.unit**2)
 
     curvature = (jacobian / each[:, None, ..., None]).swapaxes(-1, -2) @ jacobian
     _, log_det = np.linalg.slogdet(curvature + weights[..., None] * np.eye(n_params))
@@ -249,17 +248,25 @@ def fit_curves(
     )
 
 
-def first_and_scale(scores: Floats, measured: np.ndarray) -> tuple[Floats, Floats]:
-    """The first score of each task, 0 where there is none, and the range of a run's scores within its tasks."""
+def first_and_scale(scores: Floats, measured: np.ndarray, upper: Floats) -> tuple[Floats, Floats]:
+    """The first score of each task, 0 where there is none, and the unit of a run's scores.
+
+    The unit is how far scores can rise; where there is no limit, it is the range of those seen within a task, although
+    early ones do not tell how far they will range.
+    """
     index = measured.argmax(axis=1)
     first = np.take_along_axis(np.where(measured, scores, 0.0), index[:, None], axis=1)[:, 0]
     high = np.where(measured, scores, -np.inf).max(axis=1)
     low = np.where(measured, scores, np.inf).min(axis=1)
     ranges = np.where(measured.any(axis=1), high - low, 0.0).max(axis=1)
-    return first, np.where(ranges > 0, ranges, np.maximum(np.abs(first).max(axis=1), 1.0))
+    seen = np.where(ranges > 0, ranges, np.maximum(np.abs(first).max(axis=1), 1.0))
+    room = (np.broadcast_to(upper, first.shape) - first).max(axis=1)
+    return first, np.where(np.isfinite(room) & (room > 0), room, seen)
 
 
-def _prior_moments(priors: Priors, n_runs: int, n_tasks: int) -> tuple[Floats, Floats]:
+def _prior_moments(
+    priors: Priors, n_runs: int, n_tasks: int, link: tuple[float, float, float]
+) -> tuple[Floats, Floats]:
     mean = np.zeros((n_runs, n_tasks, TRANSFER + n_tasks))
     sd = np.ones((1, 1, n_tasks, TRANSFER + n_tasks))
     mean[..., SPEED] = priors.speed
@@ -267,7 +274,7 @@ def _prior_moments(priors: Priors, n_runs: int, n_tasks: int) -> tuple[Floats, F
     mean[..., TRANSFER:] = np.where(np.eye(n_tasks, dtype=np.bool_), 1.0, priors.transfer)
     sd[..., START], sd[..., SPAN], sd[..., SPEED] = 0.3, priors.span_sd, priors.speed_sd
     sd[..., INTERFERENCE] = priors.interference_sd
-    sd[..., LINK_START], sd[..., LINK_SPAN], sd[..., LINK_SPEED] = priors.link_sd
+    sd[..., LINK_START], sd[..., LINK_SPAN], sd[..., LINK_SPEED] = link
     return mean, sd
 
 

@@ -58,6 +58,7 @@ class Seen:
         memory: part of the budget over which recent shares count.
         losses: mean training loss of each task since the evaluation before, shaped as `scores`, NaN where none; None
             where the run told none. Before any training it is the held-out loss.
+        successes: mean training success, likewise; losses count where there is none.
     """
 
     counts: Floats
@@ -69,6 +70,12 @@ class Seen:
     upper: Floats
     memory: float
     losses: Floats | None = None
+    successes: Floats | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether training batches are evidence."""
+        return self.losses is not None or self.successes is not None
 
     @property
     def total(self) -> Floats:
@@ -102,6 +109,7 @@ class Seen:
             fade=fade,
             width=width,
             losses=None if self.losses is None else binned(self.losses, width),
+            successes=None if self.successes is None else binned(self.successes, width),
         )
 
     def members(self, fit: Fit, n_members: int, seed: int) -> Members:
@@ -110,11 +118,11 @@ class Seen:
         n_links = LINK_SPEED + 1 - LINK_START
         uniforms, normals = fixed_draws(n_members, n_tasks, TRANSFER - n_links + n_tasks, seed)
         links = np.zeros((n_members, n_tasks, n_links))
-        if self.losses is not None:
+        if self.is_told:
             _, links = fixed_draws(n_members, n_tasks, n_links, seed + 2)
         normals = np.concatenate((normals[..., :LINK_START], links, normals[..., LINK_START:]), axis=2)
         upper = np.broadcast_to(self.upper, self.first.shape)
-        _, noise = fixed_draws(n_members, n_tasks, (2 if self.losses is None else 4) * MOST_TIMES, seed + 1)
+        _, noise = fixed_draws(n_members, n_tasks, (4 if self.is_told else 2) * MOST_TIMES, seed + 1)
         iterations = 4 if n_tasks <= MANY_TASKS else 2
         return draw_members(fit, self.first, upper, uniforms, normals, noise, self.variants, iterations)
 

@@ -28,6 +28,7 @@ class History:
         examples: training examples of each task up to each evaluation, shaped as `counts`; zeros where not known.
         losses: mean training loss of each task since the evaluation before, shaped as `scores`, NaN where none; at an
             evaluation before any training the held-out loss. None where they are not known.
+        successes: mean training success, likewise; NaN before any training. Losses count where it is None.
 
     Raises:
         ValueError: shapes disagree, counts or spent budget fall, a score is infinite or above `upper`, or there is no
@@ -48,6 +49,7 @@ class History:
     upper: Floats
     examples: Floats
     losses: Floats | None = None
+    successes: Floats | None = None
 
     def __post_init__(self) -> None:
         check_tasks(self.tasks)
@@ -61,8 +63,10 @@ class History:
         n_runs, n_evaluations = self.counts.shape[:2]
         if self.examples.shape != self.counts.shape:
             raise ValueError(f"`examples` must have the shape {self.counts.shape}, got {self.examples.shape}.")
-        if self.losses is not None and self.losses.shape != self.scores.shape:
-            raise ValueError(f"`losses` must have the shape {self.scores.shape}, got {self.losses.shape}.")
+        for name in ("losses", "successes"):
+            told = getattr(self, name)
+            if told is not None and told.shape != self.scores.shape:
+                raise ValueError(f"`{name}` must have the shape {self.scores.shape}, got {told.shape}.")
         if not n_evaluations:
             raise ValueError("a forecast needs at least one evaluation, got none.")
         for name, shape in (
@@ -125,6 +129,7 @@ class History:
         upper: Sequence[float] | Floats | float = np.inf,
         examples: Sequence[Sequence[float]] | Floats | None = None,
         losses: Sequence[Sequence[float]] | Floats | None = None,
+        successes: Sequence[Sequence[float]] | Floats | None = None,
     ) -> History:
         """The history of a single run from lists with a row per evaluation; by default a decision costs 1."""
         table = np.asarray(counts, dtype=np.float64)
@@ -144,6 +149,7 @@ class History:
             upper=np.broadcast_to(np.asarray(upper, dtype=np.float64), (n_tasks,)).copy(),
             examples=(np.zeros_like(table) if examples is None else np.asarray(examples, dtype=np.float64))[None],
             losses=None if losses is None else np.asarray(losses, dtype=np.float64)[None],
+            successes=None if successes is None else np.asarray(successes, dtype=np.float64)[None],
         )
 
     @classmethod
@@ -154,7 +160,7 @@ class History:
         budget: float | None = None,
         upper: float | Sequence[float] = np.inf,
         to_end: bool = False,
-        losses: bool | None = None,
+        training: bool = True,
     ) -> History:
         """The history of a logged run.
 
@@ -167,8 +173,7 @@ class History:
             upper: largest possible score, for all tasks or for each.
             to_end: add what was trained since the last evaluation, as an evaluation at which nothing was measured, so
                 that forecasts begin at the end of the log.
-            losses: whether training losses are evidence, too; None takes them where an evaluation left tasks out, as
-                those of `planner` do.
+            training: whether what training batches told is evidence, too: their success, or else their loss.
 
         Raises:
             ValueError: the log has no evaluation, or a score is out of range.
@@ -177,8 +182,6 @@ class History:
         if not log.evaluations:
             raise ValueError("a forecast needs at least one evaluation, and this log has none.")
         scores = np.stack([item.scores for item in log.evaluations])
-        if losses is None:
-            losses = bool(np.isnan(scores).any())
         steps = np.array([item.step for item in log.evaluations])
         # An evaluation's own cost is booked once it is made: `spent` holds it or not, depending on the writer.
         spent = np.maximum.accumulate(np.array([item.spent for item in log.evaluations]))
@@ -209,7 +212,8 @@ class History:
             evaluation_cost=float(np.median([item.cost for item in log.evaluations])),
             upper=upper,
             examples=examples,
-            losses=_losses(log, steps) if losses else None,
+            losses=_told(log, steps, "loss") if training else None,
+            successes=_told(log, steps, "success") if training else None,
         )
 
     def until(self, n_evaluations: int) -> History:
@@ -225,12 +229,13 @@ class History:
             upper=self.upper,
             examples=self.examples[:, :n_evaluations],
             losses=None if self.losses is None else self.losses[:, :n_evaluations],
+            successes=None if self.successes is None else self.successes[:, :n_evaluations],
         )
 
 
-def _losses(log: Log, steps: Ints) -> Floats | None:
-    """Mean training loss of each task between evaluations; in the first row, before any training, what was held out."""
-    n_tasks, told = len(log.tasks), log.measured.get("loss")
+def _told(log: Log, steps: Ints, name: str) -> Floats | None:
+    """Mean of what training batches told between evaluations; before any training what was held out, if anything."""
+    n_tasks, told = len(log.tasks), log.measured.get(name)
     if told is None:
         return None
     rows, tasks = np.searchsorted(steps, log.logged.step, side="right"), log.logged.chosen
@@ -239,7 +244,7 @@ def _losses(log: Log, steps: Ints) -> Floats | None:
     np.add.at(sums, (rows[known], tasks[known]), told[known])
     np.add.at(times, (rows[known], tasks[known]), 1.0)
     found = np.where(times > 0, sums / np.maximum(times, 1.0), np.nan)
-    held_out = log.evaluations[0].measured.get("loss")
+    held_out = log.evaluations[0].measured.get(name)
     if steps[0] == 0 and held_out is not None:
         found[0] = held_out
     return found

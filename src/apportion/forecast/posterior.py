@@ -334,6 +334,7 @@ def fit(
         upper=history.upper,
         memory=memory,
         losses=history.losses,
+        successes=history.successes,
     )
     found = seen.fit(priors or Priors(), warm=None, iterations=25)
     stretch = _stretch(history, priors, seed, memory) if look_back else None

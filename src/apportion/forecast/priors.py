@@ -159,19 +159,20 @@ class Lessons:
         _check_same(self.tasks, names)
         return np.array([self.tasks.index(name) for name in names], dtype=np.int64)
 
-    def priors(self, names: Sequence[str], *, costs: Floats, scores: Floats) -> Priors:
+    def priors(self, names: Sequence[str], *, costs: Floats, scores: Floats, upper: Floats) -> Priors:
         """Priors in the units of new runs.
 
         Args:
             names: of the tasks, in the order of the columns.
             costs: part of the budget that a batch takes, (n_runs, n_tasks).
             scores: so far, (n_runs, n_times, n_tasks); NaN where not measured.
+            upper: largest possible score, inf where there is none, (n_tasks,) or (n_runs, n_tasks).
 
         Raises:
             ValueError: see `order_of`.
         """
         order = self.order_of(names)
-        _, scale = first_and_scale(scores, np.isfinite(scores))
+        _, scale = first_and_scale(scores, np.isfinite(scores), upper)
         return Priors(
             speed=np.array(self.speed)[order] - np.log(costs.sum(axis=1))[:, None],
             speed_sd=np.array(self.speed_sd)[order],
@@ -189,7 +190,7 @@ def learn_priors(posteriors: Sequence[Posterior], *, like: History) -> Priors:
         ValueError: there is none, or their tasks differ.
     """
     names = [task.name for task in like.tasks]
-    return Lessons.of(posteriors).priors(names, costs=like.costs / like.budget, scores=like.scores)
+    return Lessons.of(posteriors).priors(names, costs=like.costs / like.budget, scores=like.scores, upper=like.upper)
 
 
 def open_log(path: Path) -> Log:
@@ -220,7 +221,7 @@ def _history(path: Path, upper: float | None) -> History:
 
 def _units(history: History) -> tuple[Floats, Floats]:
     """Logs of the batches that equal shares give a task, and of the scale of the scores, (n_runs,) each."""
-    _, scale = first_and_scale(history.scores, np.isfinite(history.scores))
+    _, scale = first_and_scale(history.scores, np.isfinite(history.scores), history.upper)
     return np.log(history.budget / history.costs.sum(axis=1)), np.log(scale)
 
 

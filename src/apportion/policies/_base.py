@@ -41,11 +41,11 @@ class Policy(Component, ABC):
     probabilities."""
 
     listens: ClassVar[bool] = False
-    """True if the policy makes use of `training_loss` in evaluations: the simulator then makes it."""
+    """True if the policy makes use of `training_loss` or `training_success` in evaluations: drivers then make them."""
 
     @property
     def is_listening(self) -> bool:
-        """Whether this policy or one inside it makes use of training losses."""
+        """Whether this policy or one inside it makes use of what training batches tell."""
         return self.listens or any(part.is_listening for part in self.parts() if isinstance(part, Policy))
 
     @property

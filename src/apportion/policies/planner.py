@@ -16,7 +16,7 @@ from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan, worth_
 from ..forecast._state import MANY_TASKS, Seen, variants_for
 from ..forecast.objective import MeanScore, Objective
 from ..forecast.priors import Lessons
-from ..records import Bools, Context, Evaluation, Floats, Ints, Task
+from ..records import HEARD, Bools, Context, Evaluation, Floats, Ints, Task
 from ._base import Policy
 from ._shares import Shares, check_shares, shares_of
 
@@ -37,7 +37,7 @@ class Planner(Policy):
     falls to 0 at the fraction `explore` of the budget. In a world without forgetting the order of batches matters
     little, so variation costs little as long as the plan still has to draw what was drawn too early.
 
-    Training losses, which are free, tell of the tasks between evaluations, and an evaluation that is charged measures
+    Training batches, which are free, tell of the tasks between evaluations, and an evaluation that is charged measures
     only the tasks whose score is worth its price (`evaluation_tasks`).
 
     It fails where the past says nothing of the rest: skills that appear late (a task that learns only after another
@@ -57,8 +57,9 @@ class Planner(Policy):
         memory: fraction of the budget over which recent shares count, in (0, 1].
         objective: what to make large, a function of the final scores.
         upper: largest possible score of all tasks; None for 1 as long as no score was above it, and then no limit.
-        losses: whether training losses count as evidence, too: they come with every batch, cost nothing, and show how a
-            task learns between its evaluations.
+        training: whether training batches count as evidence, too: the part of each that is right before its update,
+            where the loop tells `success`, else its loss. They cost nothing, and until data repeat a success is nearly
+            a held-out score.
         thrift: how many times as much as by training on it the budget of a task's evaluation must seem to be worth, not
             negative; the task is left out otherwise. 0 measures all tasks whenever an evaluation is due.
         seed: of the fixed points that stand for random draws.
@@ -94,7 +95,7 @@ class Planner(Policy):
     memory: float = 0.05
     objective: Objective = field(default_factory=MeanScore)
     upper: float | None = None
-    losses: bool = True
+    training: bool = True
     thrift: float = 30.0
     seed: int = 0
     priors: str | Sequence[str] | Mapping[str, Any] | None = None
@@ -146,6 +147,7 @@ class Planner(Policy):
         self.examples_ = np.zeros((n_runs, 0, n))
         self.scores_ = np.zeros((n_runs, 0, n))
         self.losses_ = np.zeros((n_runs, 0, n))
+        self.successes_ = np.zeros((n_runs, 0, n))
         self.progress_ = np.zeros((n_runs, 0))
         self.price_ = np.zeros(n_runs)
         self.worth_ = np.full((n_runs, n), np.inf)
@@ -189,10 +191,17 @@ class Planner(Policy):
         self.progress_ = np.concatenate((self.progress_, progress[:, None]), axis=1)
         steps = evaluation.counts.sum(axis=1)
         nothing = np.full((n_runs, n), np.nan)
-        heard = np.broadcast_to(evaluation.measured.get("training_loss", nothing), (n_runs, n))
+        loss, success = (
+            np.broadcast_to(evaluation.measured.get(f"training_{name}", nothing), (n_runs, n)) for name in HEARD
+        )
         untrained = np.broadcast_to(evaluation.measured.get("loss", nothing), (n_runs, n))
-        losses = np.where(steps[:, None] > 0, heard, untrained)
+        losses = np.where(steps[:, None] > 0, loss, untrained)
         self.losses_ = np.concatenate((self.losses_, losses[:, None]), axis=1)
+        self.successes_ = np.concatenate((self.successes_, success[:, None]), axis=1)
+        # Until there is a plan, training batches say enough where the loop tells of them.
+        told = np.isfinite(losses).any(axis=1) | np.isfinite(success).any(axis=1)
+        waits = self.training & ~self.fitted_ & told
+        self.worth_ = np.where(waits[:, None], 0.0, self.worth_)
         # Before any training all that was spent went into this evaluation.
         self.price_ = np.where(steps > 0, self.price_, progress)
         turn = progress >= self.turned_ + self.hold - 1e-9
@@ -200,7 +209,7 @@ class Planner(Policy):
         # Who knows earlier runs can plan before anything is trained.
         fewest, least = (_FEWEST, 0) if self.lessons_ is None else (1, -1)
         seen = np.isfinite(self.scores_).sum(axis=1).max(axis=1)
-        heard = np.isfinite(self.losses_[:, 1:]).sum(axis=1).max(axis=1) if self.losses else 0
+        heard = np.isfinite(self.losses_[:, 1:]).sum(axis=1).max(axis=1) if self.training else 0
         enough = (seen > 0) & (seen + heard >= fewest)
         ready = enough & (steps > least) & (progress > least) & (progress < 1)
         if n == 1:
@@ -232,8 +241,8 @@ class Planner(Policy):
 
     @property
     def is_listening(self) -> bool:
-        """Whether training losses count."""
-        return self.losses
+        """Whether training batches count."""
+        return self.training
 
     def evaluation_tasks(self, context: Context) -> Bools | None:
         """The tasks of which an evaluation promises more than its budget would bring as training."""
@@ -251,7 +260,7 @@ class Planner(Policy):
         priors = Priors()
         if self.lessons_ is not None:
             names = [self.tasks_[index].name for index in order]
-            priors = Lessons.of_data(self.lessons_).priors(names, costs=seen.costs, scores=seen.scores)
+            priors = Lessons.of_data(self.lessons_).priors(names, costs=seen.costs, scores=seen.scores, upper=seen.upper)
         fit = seen.fit(priors, warm=self.theta_[rows] if warm else None, iterations=iterations, fade=fade)
         found, switch, worth = self._search(seen, fit, rows)
         shares = found.shares / seen.costs[:, None]
@@ -278,6 +287,7 @@ class Planner(Policy):
             costs = np.where(drawn.sum(axis=1, keepdims=True) > 0, costs, before)
             mean = costs.mean(axis=1, keepdims=True)
         sizes = [self.tasks_[index].size for index in order]
+        is_right = bool(np.isfinite(self.successes_[rows]).any())
         return Seen(
             counts=counts,
             examples=self.examples_[rows][:, :, order],
@@ -287,7 +297,8 @@ class Planner(Policy):
             sizes=np.array([np.inf if size is None else float(size) for size in sizes]),
             upper=self._upper(rows),
             memory=self.memory,
-            losses=self.losses_[rows][:, :, order] if self.losses else None,
+            losses=self.losses_[rows][:, :, order] if self.training else None,
+            successes=self.successes_[rows][:, :, order] if self.training and is_right else None,
         )
 
     def _upper(self, rows: Ints) -> Floats:

@@ -14,7 +14,7 @@ from ..budget import FORWARD_COST
 from ..component import put_rows
 from ..constraints import Constraints, project
 from ..policies import Policy, policies
-from ..records import Bools, Context, Evaluation, Floats, Ints, priorities
+from ..records import HEARD, Bools, Context, Evaluation, Floats, Ints, priorities
 from ..signals import Signal, signals
 from ._base import World
 from ._checks import check_world
@@ -200,8 +200,9 @@ class _Runs:
         self._evaluates = bool(self._evaluated) or "evaluations" in requires
         self._deferred = signal is not None and signal.is_deferred
         # Training losses that come late are not collected.
-        self._listens = policy.is_listening and "loss" in world.measurements and not world.longest_delay
-        self._needs |= {"loss"} if self._listens else frozenset[str]()
+        listens = policy.is_listening and not world.longest_delay
+        self._hears = tuple(name for name in HEARD if listens and name in world.measurements)
+        self._needs |= frozenset(self._hears)
         forwards = sum(EXTRA_FORWARDS.get(name, 0) for name in self._needs)
         self._prices: Floats = world.costs * (1.0 + forward_cost * forwards)
         self._price = float(self._prices[0]) if np.ptp(self._prices) == 0 else None
@@ -220,7 +221,8 @@ class _Runs:
         self.evaluations = 0
         self.evaluation_cost: Floats = np.zeros(n_runs)
         self._offsets = np.arange(n_runs) * n_tasks
-        self._heard: Floats = np.zeros((2, n_runs, n_tasks))  # sums and numbers of losses since the last evaluation
+        # Sums since the last evaluation of what training batches tell, and how many they were.
+        self._heard: Floats = np.zeros((len(self._hears) + 1, n_runs, n_tasks))
         self._told = world.follows_budget
         self._rows: Bools = np.ones(n_runs, dtype=np.bool_)
         self._late: deque[_Late] = deque()
@@ -324,9 +326,10 @@ class _Runs:
         context.examples.ravel()[index] += self.world.batch_size * (1.0 if active is None else active)
         context.costs.ravel()[index] += cost
         context.spent += cost
-        if self._listens:
-            self._heard[0].ravel()[index] += measured["loss"]
-            self._heard[1].ravel()[index] += 1.0
+        if self._hears:
+            for number, name in enumerate(self._hears):
+                self._heard[number].ravel()[index] += measured[name]
+            self._heard[-1].ravel()[index] += 1.0
         if not self._learns:
             return
         measured["cost"] = cost
@@ -380,9 +383,10 @@ class _Runs:
             price = price * (wanted * self.world.costs).sum(axis=1) / self.world.costs.sum()
             scores = np.where(wanted, scores, np.nan)
             measured = {name: np.where(wanted, values, np.nan) for name, values in measured.items()}
-        if self._heard[1].any():
-            sums, times = self._heard
-            measured["training_loss"] = np.where(times > 0, sums / np.maximum(times, 1.0), np.nan)
+        if self._hears and self._heard[-1].any():
+            times = self._heard[-1]
+            for name, sums in zip(self._hears, self._heard, strict=False):
+                measured[f"training_{name}"] = np.where(times > 0, sums / np.maximum(times, 1.0), np.nan)
             self._heard = np.zeros_like(self._heard)
         context.spent += price
         self._most = float(context.spent.max())

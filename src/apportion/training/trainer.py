@@ -21,7 +21,7 @@ from ..errors import CheckpointError, FingerprintError
 from ..loader import TaskLoader, WhenExhausted
 from ..plan import Plan, make_plan
 from ..policies import Policy
-from ..records import ObjectiveName
+from ..records import HEARD, ObjectiveName
 from ..run import RunDirectory
 from ..signals import Signal
 from .callbacks import Callback
@@ -154,6 +154,7 @@ class Trainer:
         passes = Passes(taskset, self.model, self.processes, seed, self.settings.batch_size)
         requires = self.loader.selector.requires
         needs = frozenset(name for name in requires if not name.startswith("evaluation"))
+        needs |= frozenset(HEARD) if self.loader.selector.policy.is_listening else frozenset[str]()
         wanted = bool(requires & {"reference_loss", "evaluation.reference_loss"})
         self.reference = Reference(taskset, seed, reference, self.settings.reference, is_wanted=wanted)
         if self.reference.model is not None:
