@@ -31,6 +31,7 @@ NOISE, TRIPLES = 0.04, 12.0
 BATCH_NOISE = 0.1
 """Standard deviation of a batch's success, or of its loss as a part of the first one, before anything is known."""
 
+ENOUGH = 6
 OF_LOSS, OF_SUCCESS = (0.1, 1.0, 0.5), (0.1, 0.25, 0.25)
 """Standard deviation of where training batches start in comparison with the score, in their unit, and of the logs of
 how far and how fast they rise: a success is nearly a score, the fall of a loss may look very different."""
@@ -158,8 +159,7 @@ def fit_curves(
     mean[..., SPAN] = np.minimum(mean[..., SPAN] + variants.height[:, None], headroom[:, None])
     own = np.eye(n_tasks, dtype=np.bool_)
     theta = mean.copy() if warm is None else warm.copy()
-    rough, triples = _rough_noise(y, measured.transpose(0, 2, 1).astype(np.float64))
-    rough = rough * np.sqrt(width)
+    rough, triples = _rough_noise(data.y[..., :n], (data.mask[..., :n] > 0) * float(width))
     guess = (np.where(np.isfinite(rough), rough, 0.02) ** 2)[:, None]
     if told is not None:
         # With training batches there may be few scores, and a few differences are more of the curves' bends than of noise.
@@ -230,14 +230,14 @@ def fit_curves(
     wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], (touch * priors.slab) ** -2))
     weight = np.exp(evidence)
     weight /= weight.sum(axis=1, keepdims=True)
-    best = ((residual[..., :n] ** 2).sum(axis=-1) * weight).sum(axis=1).sum(axis=1) / np.maximum(seen.sum(axis=1), 1.0)
+    misfit = _misfit(data, residual, weight, rough, seen, heard, data.unit * np.sqrt(of_batch))
     return Fit(
         theta=theta,
         weight=weight,
         noise=np.sqrt(variance) * scale[:, None],
         variance=each,
         rough=rough * scale,
-        misfit=best / np.maximum(rough**2, 1e-12),
+        misfit=misfit,
         experience=data.streams[:, :, n - 1],
         recent=recent_shares(counts, memory)[:, -1],
         scale=scale,
@@ -287,23 +287,46 @@ def within(theta: Floats, headroom: Floats) -> Floats:
     return theta
 
 
-def _rough_noise(y: Floats, mask: Floats) -> tuple[Floats, Floats]:
-    """Noise from second differences of neighbouring scores, over all tasks, and their number, (n_runs,).
+def _misfit(
+    data: Evidence, residual: Floats, weight: Floats, rough: Floats, seen: Floats, heard: Floats, unit_: Floats
+) -> Floats:
+    """Mean squared residual of the best shapes over all rows, in units of what noise explains, (n_runs,); NaN where
+    noise cannot be told yet."""
+    n = data.n_scores
+    of_batches, triples = _rough_noise(data.y[..., n:] / unit_[..., None], data.mask[..., n:] ** 2)
+    of_batches = np.where(triples >= ENOUGH * data.y.shape[1], of_batches, np.nan)
+    squares, rows = np.zeros((2, len(rough)))
+    for part, noise, unit, number in (
+        (residual[..., :n], rough, np.ones_like(data.unit), seen),
+        (residual[..., n:], of_batches, unit_, heard),
+    ):
+        own = ((part / unit[:, None, :, None]) ** 2).sum(axis=-1)
+        known = np.isfinite(noise)
+        squares += np.where(known, (own * weight).sum(axis=(1, 2)) / np.where(known, noise, 1.0) ** 2, 0.0)
+        rows += np.where(known, number.sum(axis=1), 0.0)
+    return np.where(rows > 0, squares / np.maximum(rows, 1.0), np.nan)
+
+
+def _rough_noise(y: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Noise of a row of weight 1 from second differences of neighbours, over all tasks, and their number, (n_runs,).
 
     The noise is NaN where there are too few.
 
-    Hall, Kay and Titterington 1990, Biometrika 77, 521, with weights (1, -2, 1)/sqrt(6). Robust: by the median.
+    Hall, Kay and Titterington 1990, Biometrika 77, 521, with weights (1, -2, 1) over their standard deviation, which is
+    sqrt(6) for rows of weight 1. Robust: by the median.
     """
     if y.shape[-1] < 3:
         return np.full(len(y), np.nan), np.zeros(len(y))
     second = y[..., :-2] - 2.0 * y[..., 1:-1] + y[..., 2:]
-    known = mask[..., :-2] * mask[..., 1:-1] * mask[..., 2:] > 0
-    value = np.where(known, np.abs(second), np.nan).reshape(len(y), -1)
+    known = (weight[..., :-2] > 0) & (weight[..., 1:-1] > 0) & (weight[..., 2:] > 0)
+    part = 1.0 / np.where(weight > 0, weight, 1.0)
+    deviation = np.sqrt(part[..., :-2] + 4.0 * part[..., 1:-1] + part[..., 2:])
+    value = np.where(known, np.abs(second) / deviation, np.nan).reshape(len(y), -1)
     triples = known.reshape(len(y), -1).sum(axis=1)
     enough = triples >= 4
     found = np.full(len(y), np.nan)
     if enough.any():
-        found[enough] = np.nanmedian(value[enough], axis=1) / 0.6745 / np.sqrt(6.0)
+        found[enough] = np.nanmedian(value[enough], axis=1) / 0.6745
     return np.maximum(found, 1e-6), triples.astype(np.float64)
 
 

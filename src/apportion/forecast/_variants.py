@@ -79,7 +79,7 @@ VARIANTS = Variants.of(
         (1.0, 0.0, 0.12, 1.0),
     ],
     alone=True,
-    flat=4.0,
+    flat=2.0,
 )
 """Exponential and power curves, slow and fast forgetting, a short and a long plateau; repeated examples lose worth."""
 

@@ -87,8 +87,8 @@ class Planner(Policy):
     safe: Shares | None = None
     floor: float = 0.04
     caution: float = 0.5
-    tether: float = 0.7
-    variation: float = 1.2
+    tether: float = 0.5
+    variation: float = 2.0
     explore: float = 0.5
     hold: float = 0.06
     members: int = 16
@@ -96,7 +96,7 @@ class Planner(Policy):
     objective: Objective = field(default_factory=MeanScore)
     upper: float | None = None
     training: bool = True
-    thrift: float = 30.0
+    thrift: float = 100.0
     seed: int = 0
     priors: str | Sequence[str] | Mapping[str, Any] | None = None
 
