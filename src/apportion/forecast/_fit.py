@@ -109,6 +109,7 @@ def fit_curves(
     upper: Floats,
     memory: Floats,
     warm: Floats | None = None,
+    afresh: bool = False,
     iterations: int = 8,
     variants: Variants = VARIANTS,
     fade: Floats | None = None,
@@ -127,6 +128,7 @@ def fit_curves(
         upper: largest possible score, inf where there is none, (n_tasks,) or (n_runs, n_tasks).
         memory: steps over which recent shares count, (n_runs,).
         warm: `theta` of an earlier fit to begin with.
+        afresh: whether to begin without it, too.
         iterations: of Levenberg-Marquardt.
         variants: the shapes.
         fade: how fast old evaluations lose weight, per budget, (n_runs,); None for not at all.
@@ -136,7 +138,11 @@ def fit_curves(
         successes: mean training success, likewise; losses count where there is none.
     """
     n_runs, _, n_tasks = counts.shape
-    n_variants, n_params = len(variants.tail), TRANSFER + n_tasks
+    n_params = TRANSFER + n_tasks
+    # An earlier fit may sit in a pit: beside it another one starts afresh, and the better of both stays.
+    starts = 2 if warm is not None and afresh else 1
+    once, variants = variants, variants.times(starts)
+    n_variants = len(variants.tail)
     measured = np.isfinite(scores)
     first, scale = first_and_scale(scores, measured, upper)
     y = np.where(measured, (scores - first[:, None]) / scale[:, None, None], 0.0).transpose(0, 2, 1)
@@ -158,7 +164,9 @@ def fit_curves(
     mean = np.repeat(mean[:, None], n_variants, axis=1)  # (R, H, I, P)
     mean[..., SPAN] = np.minimum(mean[..., SPAN] + variants.height[:, None], headroom[:, None])
     own = np.eye(n_tasks, dtype=np.bool_)
-    theta = mean.copy() if warm is None else warm.copy()
+    theta = mean.copy()
+    if warm is not None:
+        theta[:, : warm.shape[1]] = warm
     rough, triples = _rough_noise(data.y[..., :n], (data.mask[..., :n] > 0) * float(width))
     guess = (np.where(np.isfinite(rough), rough, 0.02) ** 2)[:, None]
     if told is not None:
@@ -216,6 +224,13 @@ def fit_curves(
             of_batch = _variance(*part, weights, of_batch, heard, np.full_like(guess, BATCH_NOISE**2))
         each = data.rows(variance, of_batch * data.unit**2)
 
+    if starts > 1:
+        value = objective(residual, theta, weights).reshape(n_runs, starts, -1, n_tasks)
+        at = (np.arange(n_runs)[:, None, None], value.argmin(axis=1) * len(once.tail) + np.arange(len(once.tail))[:, None])
+        theta, residual, jacobian, weights, mean = (
+            part[(*at, np.arange(n_tasks))] for part in (theta, residual, jacobian, weights, mean)
+        )
+        variants, touch = once, once.touch[:, None, None]
     curvature = (jacobian / each[:, None, ..., None]).swapaxes(-1, -2) @ jacobian
     _, log_det = np.linalg.slogdet(curvature + weights[..., None] * np.eye(n_params))
     evidence = (

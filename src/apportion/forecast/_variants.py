@@ -51,6 +51,11 @@ class Variants:
         odds = table[:, 3] / table[:, 3].sum()
         return cls(table[:, 0], table[:, 1], table[:, 2], touch, height, np.log(odds), streams.reshape(-1), rows)
 
+    def times(self, number: int) -> Variants:
+        """The shapes, several times over."""
+        every = {name: np.tile(getattr(self, name), number) for name in self.__slots__ if name != "rows"}
+        return Variants(**every, rows=self.rows)
+
 
 def variants_of_one(tail: float, fading: float, plateau: float) -> Variants:
     """A single shape."""

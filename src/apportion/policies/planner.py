@@ -256,12 +256,13 @@ class Planner(Policy):
         misfit = self.misfit_[rows]
         fade = np.where(misfit > _SUSPECT, np.minimum(4.0 * np.log(misfit / _SUSPECT), 12.0), 0.0)
         # Where a fit is dear, its first one is completed by those that follow.
-        iterations = 4 if warm else 12 if n <= MANY_TASKS else 5
+        many = n > MANY_TASKS
+        iterations = (4 if warm else 5) if many else 8 if warm else 12
         priors = Priors()
         if self.lessons_ is not None:
             names = [self.tasks_[index].name for index in order]
             priors = Lessons.of_data(self.lessons_).priors(names, costs=seen.costs, scores=seen.scores, upper=seen.upper)
-        fit = seen.fit(priors, warm=self.theta_[rows] if warm else None, iterations=iterations, fade=fade)
+        fit = seen.fit(priors, warm=self.theta_[rows] if warm else None, iterations=iterations, fade=fade, afresh=not many)
         found, switch, worth = self._search(seen, fit, rows)
         shares = found.shares / seen.costs[:, None]
         back = np.empty(n, dtype=np.int64)
