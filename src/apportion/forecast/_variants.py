@@ -81,6 +81,7 @@ VARIANTS = Variants.of(
         (np.inf, 9.0, 0.0, 0.7),
         (np.inf, 0.0, 0.08, 1.0),
         (np.inf, 0.0, 0.2, 1.0),
+        (np.inf, 0.0, 0.5, 1.0),
         (1.0, 0.0, 0.12, 1.0),
     ],
     alone=True,
