@@ -145,16 +145,18 @@ def make_evidence(
     away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)
     if told is None:
         return Evidence(y, mask, streams, away, y.shape[2], np.ones(y.shape[:2]))
+    # Rows without any score, but for the last, where the forecast begins, say nothing.
+    rows = np.union1d(np.flatnonzero((mask > 0).any(axis=(0, 1))), [y.shape[2] - 1])
     values, unit = told
     batches = np.diff(counts, axis=1, prepend=0.0)
     usable = np.isfinite(values) & (batches > 0)
     worth = np.where(usable, batches * np.exp(-np.maximum(epochs - 1.0, 0.0) / REUSE), 0.0)
     return Evidence(
-        np.concatenate((y, np.where(usable, values, 0.0).transpose(0, 2, 1)), axis=2),
-        np.concatenate((mask, np.sqrt(worth.transpose(0, 2, 1) * count)), axis=2),
-        np.concatenate((streams, _middle(streams, 2)), axis=2),
-        np.concatenate((away, _middle(away, 2)), axis=2),
-        y.shape[2],
+        np.concatenate((y[..., rows], np.where(usable, values, 0.0).transpose(0, 2, 1)), axis=2),
+        np.concatenate((mask[..., rows], np.sqrt(worth.transpose(0, 2, 1) * count)), axis=2),
+        np.concatenate((streams[:, :, rows], _middle(streams, 2)), axis=2),
+        np.concatenate((away[..., rows], _middle(away, 2)), axis=2),
+        len(rows),
         unit,
     )
 

@@ -167,7 +167,7 @@ def fit_curves(
     theta = mean.copy()
     if warm is not None:
         theta[:, : warm.shape[1]] = warm
-    rough, triples = _rough_noise(data.y[..., :n], (data.mask[..., :n] > 0) * float(width))
+    rough, triples = _rough_noise(y, (mask > 0) * float(width))
     guess = (np.where(np.isfinite(rough), rough, 0.02) ** 2)[:, None]
     if told is not None:
         # With training batches there may be few scores, and a few differences are more of the curves' bends than of noise.
@@ -175,7 +175,7 @@ def fit_curves(
         guess = (NOISE ** (1.0 - part) * np.where(np.isfinite(rough), rough, 1.0) ** part)[:, None] ** 2
     variance = np.maximum(guess, 1e-6) * np.ones((1, n_tasks))
     of_batch = np.full_like(variance, BATCH_NOISE**2)
-    heard = ((data.mask[..., n:] > 0) * fresh[..., : data.y.shape[2] - n]).sum(axis=-1)
+    heard = ((data.mask[..., n:] > 0) * fresh[..., : data.mask.shape[2] - n]).sum(axis=-1)
     each = data.rows(variance, of_batch * data.unit**2)
     spread = np.broadcast_to(np.asarray(priors.transfer_scale, dtype=np.float64), (n_tasks, n_tasks))
     tail = variants.tail[None, :, None, None]

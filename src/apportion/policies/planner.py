@@ -219,8 +219,10 @@ class Planner(Policy):
         spent = alike if evaluation.costs is None else evaluation.costs
         for fitted in (False, True):
             rows = np.flatnonzero(ready & (self.fitted_ == fitted))
-            if rows.size:
-                self._plan(rows, spent[rows], warm=fitted)
+            # What belongs to a few runs fits into the cache.
+            for start in range(0, rows.size, _TOGETHER):
+                some = rows[start : start + _TOGETHER]
+                self._plan(some, spent[some], warm=fitted)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a saved state, and with it what earlier runs taught; their directories may be gone."""
@@ -256,20 +258,21 @@ class Planner(Policy):
         misfit = self.misfit_[rows]
         fade = np.where(misfit > _SUSPECT, np.minimum(4.0 * np.log(misfit / _SUSPECT), 12.0), 0.0)
         # Where a fit is dear, its first one is completed by those that follow.
-        many = n > MANY_TASKS
-        iterations = (4 if warm else 5) if many else 8 if warm else 12
+        afresh = n <= MANY_TASKS and self.scores_.shape[1] % _AFRESH == 0
+        iterations = (8 if afresh else 4) if warm else 12 if n <= MANY_TASKS else 5
         priors = Priors()
         if self.lessons_ is not None:
             names = [self.tasks_[index].name for index in order]
             priors = Lessons.of_data(self.lessons_).priors(names, costs=seen.costs, scores=seen.scores, upper=seen.upper)
-        fit = seen.fit(priors, warm=self.theta_[rows] if warm else None, iterations=iterations, fade=fade, afresh=not many)
+        fit = seen.fit(priors, warm=self.theta_[rows] if warm else None, iterations=iterations, fade=fade, afresh=afresh)
         found, switch, worth = self._search(seen, fit, rows)
         shares = found.shares / seen.costs[:, None]
         back = np.empty(n, dtype=np.int64)
         back[order] = np.arange(n)
         self.theta_[rows] = fit.theta
-        # Before the third score the range of scores, which is the unit of the fit, is not known.
-        self.fitted_[rows] = np.isfinite(self.scores_[rows]).sum(axis=1).max(axis=1) >= _FEWEST
+        # Without a limit the unit of the fit is the range of scores, which is not known before the third one.
+        enough = np.isfinite(self.scores_[rows]).sum(axis=1).max(axis=1) >= _FEWEST
+        self.fitted_[rows] = enough | np.isfinite(seen.upper).all(axis=1)
         self.misfit_[rows] = np.where(np.isfinite(fit.misfit), np.maximum(fit.misfit, 0.9 * misfit), 1.0)
         self.confidence_[rows] = found.confidence
         self.plan_[rows] = (shares / shares.sum(axis=2, keepdims=True))[:, :, back]
@@ -346,6 +349,12 @@ class Planner(Policy):
 
 _FEWEST = 3
 """Scores of some task before anything is fitted."""
+
+_TOGETHER = 8
+"""Runs that are planned at once."""
+
+_AFRESH = 3
+"""Every so many evaluations a fit also begins anew."""
 
 _SUSPECT = 2.0
 """Mean squared residual, in units of what noise explains, from which on the model is suspected to be wrong."""
