@@ -188,13 +188,11 @@ def test_bad_input_is_one_sentence(run, tmp_path):
         assert text.count("error:") == 1
 
 
-def test_where_evaluations_left_tasks_out_training_losses_fill_in(run, tmp_path):
-    def spare(line):
-        if line.get("step", 0) > 40 and "scores" in line:
-            line["scores"] = {task: score for task, score in line["scores"].items() if task == "few"}
-        return line
-
-    log = read_log(changed(run, tmp_path, spare) / "decisions.jsonl")
-    assert History.of_log(log, upper=1.0).losses is not None
-    assert History.of_log(log, upper=1.0, losses=False).losses is None
-    assert History.of_log(read_log(run / "decisions.jsonl"), upper=1.0).losses is None
+def test_what_training_batches_told_is_evidence_too(run):
+    log = read_log(run / "decisions.jsonl")
+    told = History.of_log(log, upper=1.0).losses
+    assert told is not None
+    first, second = (item.step for item in log.evaluations[:2])
+    chosen = (log.logged.step >= first) & (log.logged.step < second) & (log.logged.chosen == 1)
+    np.testing.assert_allclose(told[0, 1, 1], log.measured["loss"][chosen].mean())
+    assert History.of_log(log, upper=1.0, training=False).losses is None

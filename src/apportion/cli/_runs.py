@@ -63,7 +63,7 @@ def priors_from(paths: list[Path], history: History, upper: float | None = None)
         return None
     names = [task.name for task in history.tasks]
     lessons = Lessons.of_paths(paths, upper=upper)
-    return lessons.priors(names, costs=history.costs / history.budget, scores=history.scores)
+    return lessons.priors(names, costs=history.costs / history.budget, scores=history.scores, upper=history.upper)
 
 
 def named_numbers(option: str, text: str) -> dict[str, float]:

@@ -32,6 +32,8 @@ BATCH_NOISE = 0.1
 """Standard deviation of a batch's success, or of its loss as a part of the first one, before anything is known."""
 
 ENOUGH = 6
+"""Second differences of what training batches told, for each task, that their noise can be told from."""
+
 OF_LOSS, OF_SUCCESS = (0.1, 1.0, 0.5), (0.1, 0.25, 0.25)
 """Standard deviation of where training batches start in comparison with the score, in their unit, and of the logs of
 how far and how fast they rise: a success is nearly a score, the fall of a loss may look very different."""
@@ -170,7 +172,7 @@ def fit_curves(
     rough, triples = _rough_noise(y, (mask > 0) * float(width))
     guess = (np.where(np.isfinite(rough), rough, 0.02) ** 2)[:, None]
     if told is not None:
-        # With training batches there may be few scores, and a few differences are more of the curves' bends than of noise.
+        # With training batches there may be few scores, and few differences tell more of bends than of noise.
         part = np.where(np.isfinite(rough), triples / (triples + TRIPLES), 0.0)
         guess = (NOISE ** (1.0 - part) * np.where(np.isfinite(rough), rough, 1.0) ** part)[:, None] ** 2
     variance = np.maximum(guess, 1e-6) * np.ones((1, n_tasks))
@@ -226,10 +228,9 @@ def fit_curves(
 
     if starts > 1:
         value = objective(residual, theta, weights).reshape(n_runs, starts, -1, n_tasks)
-        at = (np.arange(n_runs)[:, None, None], value.argmin(axis=1) * len(once.tail) + np.arange(len(once.tail))[:, None])
-        theta, residual, jacobian, weights, mean = (
-            part[(*at, np.arange(n_tasks))] for part in (theta, residual, jacobian, weights, mean)
-        )
+        best = value.argmin(axis=1) * len(once.tail) + np.arange(len(once.tail))[:, None]
+        at = (np.arange(n_runs)[:, None, None], best, np.arange(n_tasks))
+        theta, residual, jacobian, weights, mean = (part[at] for part in (theta, residual, jacobian, weights, mean))
         variants, touch = once, once.touch[:, None, None]
     curvature = (jacobian / each[:, None, ..., None]).swapaxes(-1, -2) @ jacobian
     _, log_det = np.linalg.slogdet(curvature + weights[..., None] * np.eye(n_params))
@@ -245,7 +246,7 @@ def fit_curves(
     wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], (touch * priors.slab) ** -2))
     weight = np.exp(evidence)
     weight /= weight.sum(axis=1, keepdims=True)
-    misfit = _misfit(data, residual, weight, rough, seen, heard, data.unit * np.sqrt(of_batch))
+    misfit = _misfit(data, residual, weight, (rough, seen), (data.unit * np.sqrt(of_batch), heard))
     return Fit(
         theta=theta,
         weight=weight,
@@ -303,17 +304,32 @@ def within(theta: Floats, headroom: Floats) -> Floats:
 
 
 def _misfit(
-    data: Evidence, residual: Floats, weight: Floats, rough: Floats, seen: Floats, heard: Floats, unit_: Floats
+    data: Evidence,
+    residual: Floats,
+    weight: Floats,
+    of_scores: tuple[Floats, Floats],
+    of_batches: tuple[Floats, Floats],
 ) -> Floats:
-    """Mean squared residual of the best shapes over all rows, in units of what noise explains, (n_runs,); NaN where
-    noise cannot be told yet."""
-    n = data.n_scores
-    of_batches, triples = _rough_noise(data.y[..., n:] / unit_[..., None], data.mask[..., n:] ** 2)
-    of_batches = np.where(triples >= ENOUGH * data.y.shape[1], of_batches, np.nan)
+    """Mean squared residual of the best shapes over all rows, in units of what noise explains, (n_runs,).
+
+    NaN where noise cannot be told yet.
+
+    Args:
+        data: that was fitted.
+        residual: (n_runs, n_variants, n_tasks, n_rows).
+        weight: of the shapes, (n_runs, n_variants, n_tasks).
+        of_scores: their noise from second differences, (n_runs,), and how many there are of each task, (n_runs,
+            n_tasks).
+        of_batches: the fitted noise of what training batches told, and how many, both (n_runs, n_tasks).
+    """
+    n, (rough, seen), (fitted, heard) = data.n_scores, of_scores, of_batches
+    # In units of the fitted noise of each task, as that of a success depends on the success.
+    relative, triples = _rough_noise(data.y[..., n:] / fitted[..., None], data.mask[..., n:] ** 2)
+    relative = np.where(triples >= ENOUGH * data.y.shape[1], relative, np.nan)
     squares, rows = np.zeros((2, len(rough)))
     for part, noise, unit, number in (
-        (residual[..., :n], rough, np.ones_like(data.unit), seen),
-        (residual[..., n:], of_batches, unit_, heard),
+        (residual[..., :n], rough, np.ones_like(fitted), seen),
+        (residual[..., n:], relative, fitted, heard),
     ):
         own = ((part / unit[:, None, :, None]) ** 2).sum(axis=-1)
         known = np.isfinite(noise)

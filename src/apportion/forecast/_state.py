@@ -92,7 +92,9 @@ class Seen:
         """The shapes that are fitted."""
         return variants_for(self.counts.shape[2])
 
-    def fit(self, priors: Priors, *, warm: Floats | None, iterations: int, fade: Floats | None = None, afresh: bool = False) -> Fit:
+    def fit(
+        self, priors: Priors, *, warm: Floats | None, iterations: int, fade: Floats | None = None, afresh: bool = False
+    ) -> Fit:
         """Fit the curves of all tasks; see `fit_curves`."""
         width = -(-self.counts.shape[1] // MOST_TIMES)
         return fit_curves(

@@ -86,6 +86,8 @@ def make_plan(
     pieces = cut(left / history.budget)
     outlook = posterior.outlook(pieces)
     trouble = np.sqrt(np.maximum(np.nan_to_num(posterior.misfit, nan=1.0), 1.0))
+    # Where no task has two scores there is nothing to plan on.
+    trouble = np.where(posterior.known.any(axis=1), trouble, np.inf)
     limits = Limits(lower, upper)
     found = find_plan(
         outlook,

@@ -263,8 +263,10 @@ class Planner(Policy):
         priors = Priors()
         if self.lessons_ is not None:
             names = [self.tasks_[index].name for index in order]
-            priors = Lessons.of_data(self.lessons_).priors(names, costs=seen.costs, scores=seen.scores, upper=seen.upper)
-        fit = seen.fit(priors, warm=self.theta_[rows] if warm else None, iterations=iterations, fade=fade, afresh=afresh)
+            lessons = Lessons.of_data(self.lessons_)
+            priors = lessons.priors(names, costs=seen.costs, scores=seen.scores, upper=seen.upper)
+        before = self.theta_[rows] if warm else None
+        fit = seen.fit(priors, warm=before, iterations=iterations, fade=fade, afresh=afresh)
         found, switch, worth = self._search(seen, fit, rows)
         shares = found.shares / seen.costs[:, None]
         back = np.empty(n, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Training losses as evidence: they count where they follow the scores, and change nothing where there are none."""
+"""What training batches tell as evidence: it counts where it follows the scores, and harms nothing elsewhere."""
 
 import numpy as np
 import pytest
@@ -77,14 +77,14 @@ def test_a_policy_hears_the_mean_loss_of_each_task_since_the_last_evaluation():
 
 def test_the_planner_leaves_out_evaluations_that_would_tell_little():
     world = load("speeds/1")
-    all_, some = (simulate(world, Planner(losses=True, thrift=thrift), n_runs=4, seed=3) for thrift in (0.0, 30.0))
+    all_, some = (simulate(world, Planner(thrift=thrift), n_runs=4, seed=3) for thrift in (0.0, 30.0))
     assert (some.evaluation_cost < 0.9 * all_.evaluation_cost).all()
     assert (some.evaluation_cost > 0).all()
     assert (some.counts.sum(axis=1) > all_.counts.sum(axis=1)).all()
 
 
 def test_free_evaluations_measure_everything():
-    policy = Planner(losses=True, thrift=30.0)
+    policy = Planner(thrift=30.0)
     policy.reset(TASKS)
     for step in range(0, 50, 10):
         counts = np.array([[step // 2, step // 2]])
@@ -98,3 +98,48 @@ def test_free_evaluations_measure_everything():
 def test_losses_have_the_shape_of_scores():
     with pytest.raises(ValueError, match="`losses` must have the shape"):
         History.of_run(TASKS, counts=[[0, 0]], scores=[[0.1, 0.1]], budget=10, losses=[[1.0]])
+
+
+def test_successes_tell_more_than_losses():
+    past, _ = history(with_losses=True)
+    middle = np.concatenate((past.counts[0][:1], 0.5 * (past.counts[0][1:] + past.counts[0][:-1])))
+    truth = np.stack((0.1 + 0.8 * -np.expm1(-middle[:, 0] / 40), np.full(12, 0.1)), axis=1)
+    right = truth + 0.03 * np.random.default_rng(2).normal(size=(12, 2))
+    right[0] = np.nan
+    told = {"losses": past.losses[0], "successes": right}
+    both = History.of_run(TASKS, counts=past.counts[0], scores=past.scores[0], budget=300, upper=1.0, **told)
+    by_loss, by_success = (fit(item, n_members=64).forecast().scores for item in (past, both))
+    assert (by_success.upper - by_success.lower)[0, 0] < (by_loss.upper - by_loss.lower)[0, 0]
+    np.testing.assert_allclose(by_success.value[0], [0.1 + 0.8 * -np.expm1(-150 / 40), 0.1], atol=0.05)
+
+
+def test_means_over_many_batches_are_one_look_at_the_noise():
+    # Of a task whose batches only make noise, nothing is learned by counting each of them.
+    generator = np.random.default_rng(3)
+    counts = np.outer(np.arange(20), [50.0, 50.0])
+    right = 0.5 + 0.1 * generator.normal(size=(20, 2))  # far more than 50 batches of noise 0.1 explain
+    right[0] = np.nan
+    scores = np.full((20, 2), np.nan)
+    scores[:2] = 0.5
+    past = History.of_run(TASKS, counts=counts, scores=scores, budget=2000, upper=1.0, successes=right)
+    said = fit(past, n_members=64).forecast().scores
+    assert (said.lower <= 0.5).all()
+    assert (said.upper >= 0.5).all()
+
+
+def test_the_planner_pays_for_hardly_any_evaluation_where_batches_tell():
+    result = simulate(load("equal/0"), Planner(), n_runs=4, seed=3)
+    alike = simulate(load("equal/0"), "uniform", n_runs=64, seed=3).final.mean()
+    assert (result.evaluation_cost < 0.02 * 1000).all()
+    assert result.final.mean() > 0.99 * alike
+
+
+def test_a_task_that_starts_late_is_not_given_up():
+    result = simulate(load("prerequisites/0"), Planner(), n_runs=4, seed=11)
+    alike = simulate(load("prerequisites/0"), "uniform", n_runs=64, seed=11).final.mean()
+    assert result.final.mean() > alike
+
+
+def test_successes_have_the_shape_of_scores():
+    with pytest.raises(ValueError, match="`successes` must have the shape"):
+        History.of_run(TASKS, counts=[[0, 0]], scores=[[0.1, 0.1]], budget=10, successes=[[1.0]])
