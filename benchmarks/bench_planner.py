@@ -117,15 +117,16 @@ def calibration(families: str, split: str, seed: int, free: bool, worlds: int) -
             final, table = world.scores(), np.stack(counts, axis=1)
             for fraction in (0.25, 0.5, 0.75):
                 first = max(3, int(fraction * table.shape[1]))
+                seen = np.stack(scores, axis=1)[:, :first]
                 past = History(
                     tasks=tuple(world.tasks),
                     counts=table[:, :first],
-                    scores=np.stack(scores, axis=1)[:, :first],
+                    scores=seen,
                     budget=float(total),
                     spent=table[:, :first].sum(axis=2),
                     costs=np.ones((n_runs, n_tasks)),
                     evaluation_cost=np.zeros(n_runs),
-                    upper=np.ones(n_tasks),
+                    upper=np.full(n_tasks, 1.0 if seen.max() <= 1.0 else np.inf),  # as the planner takes it
                     examples=np.zeros_like(table[:, :first]),
                 )
                 rest = drawn - table[:, first - 1]

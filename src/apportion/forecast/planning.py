@@ -87,7 +87,7 @@ def make_plan(
     outlook = posterior.outlook(pieces)
     trouble = np.sqrt(np.maximum(np.nan_to_num(posterior.misfit, nan=1.0), 1.0))
     # Where no task has two scores there is nothing to plan on.
-    trouble = np.where(posterior.known.any(axis=1), trouble, np.inf)
+    trouble = np.where(posterior.known.any(axis=1), trouble, _NEVER)
     limits = Limits(lower, upper)
     found = find_plan(
         outlook,
@@ -125,6 +125,10 @@ def make_plan(
         droppable=droppable,
         warnings=_warnings(posterior, found.confidence),
     )
+
+
+_NEVER = 1e12
+"""Standard deviations of a gain that no plan has."""
 
 
 def _ends(gains: Floats, confidence: float) -> Interval:

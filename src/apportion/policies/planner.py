@@ -74,7 +74,7 @@ class Planner(Policy):
     >>> policy = Planner()
     >>> policy.reset([Task(name="a"), Task(name="b")])
     >>> policy.probabilities(Context.start(2)).round(2)
-    array([[0.9, 0.1]])
+    array([[0.96, 0.04]])
     """
 
     name = "planner"
