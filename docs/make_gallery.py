@@ -40,10 +40,10 @@ def drawn(setting: Setting) -> dict[str, Any]:
     curves, differences = tables.curves(setting), tables.differences(setting)
     rewards, transfers, worths = tables.rewards(setting), tables.transfers(setting), tables.worths(setting)
     found: dict[str, Any] = {
-        "objective": figures.objective(curves, setting),
+        "objective": figures.objective(curves, setting, tables.finals(setting)),
         "forest": figures.forest(differences, setting),
         "task_differences": figures.task_differences(differences, setting),
-        "scores": figures.scores(curves, setting, tables.forecasts(setting)),
+        "scores": figures.scores(curves, setting, tables.forecasts(setting), tables.finals(setting)),
         "shares": figures.shares(tables.shares(setting), setting),
         "totals": figures.totals(tables.total_shares(setting), setting),
         "reach": figures.reach(tables.reach(setting), setting),

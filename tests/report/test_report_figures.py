@@ -31,8 +31,8 @@ def charts(setting):
     curves, differences = tables.curves(setting), tables.differences(setting)
     shares = tables.shares(setting)
     return {
-        "objective": figures.objective(curves, setting),
-        "scores": figures.scores(curves, setting, tables.forecasts(setting)),
+        "objective": figures.objective(curves, setting, tables.finals(setting)),
+        "scores": figures.scores(curves, setting, tables.forecasts(setting), tables.finals(setting)),
         "forest": figures.forest(differences, setting),
         "task_differences": figures.task_differences(differences, setting),
         "shares": figures.shares(shares, setting),
@@ -45,6 +45,18 @@ def charts(setting):
         "transfer": figures.transfer(tables.transfers(setting), setting),
         "worth": figures.worth(tables.worths(setting), setting),
     }
+
+
+def test_the_final_test_stands_at_the_end_of_the_curves(setting):
+    finals = tables.finals(setting)
+    for name, counted in (("objective", {tables.OBJECTIVE}), ("scores", {task.name for task in setting.tasks})):
+        (text,) = charts(setting)[name].to_dict()["datasets"].values()
+        squares = [value for value in orjson.loads(text) if value["kind"] == "tested"]
+        assert {value["spent"] for value in squares} == {setting.budget}
+        wanted = sorted((row.policy, row.mean) for row in finals if row.task in counted)
+        found = sorted((value["policy"], value["mean"]) for value in squares)
+        assert [policy for policy, _ in found] == [policy for policy, _ in wanted]
+        assert [mean for _, mean in found] == pytest.approx([mean for _, mean in wanted], rel=1e-4)
 
 
 def every_value(spec, key):

@@ -100,11 +100,11 @@ def _scores(setting: Setting, charts: Charts, prefix: str) -> Iterable[Block]:
     if any(row.task == OBJECTIVE and row.n for row in differences):
         yield charts.block(f"{prefix}forest", figures.forest(differences, setting))
     if any(row.task == OBJECTIVE for row in curves):
-        yield charts.block(f"{prefix}objective", figures.objective(curves, setting))
+        yield charts.block(f"{prefix}objective", figures.objective(curves, setting, tables.finals(setting)))
     if any(row.task != OBJECTIVE and row.n for row in differences):
         yield charts.block(f"{prefix}task-differences", figures.task_differences(differences, setting))
     if any(row.task != OBJECTIVE for row in curves):
-        shown = figures.scores(curves, setting, tables.forecasts(setting))
+        shown = figures.scores(curves, setting, tables.forecasts(setting), tables.finals(setting))
         yield charts.block(f"{prefix}task-scores", shown)
     finals = {(row.policy, row.task): row for row in tables.finals(setting)}
     if any(row.n for row in finals.values()):

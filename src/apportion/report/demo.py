@@ -12,8 +12,10 @@ from .settings import Setting, load_runs
 
 _FIGURES: dict[str, Callable[[Setting], Any]] = {
     "shares": lambda setting: figures.shares(tables.shares(setting), setting),
-    "scores": lambda setting: figures.scores(tables.curves(setting), setting, tables.forecasts(setting)),
-    "objective": lambda setting: figures.objective(tables.curves(setting), setting),
+    "scores": lambda setting: figures.scores(
+        tables.curves(setting), setting, tables.forecasts(setting), tables.finals(setting)
+    ),
+    "objective": lambda setting: figures.objective(tables.curves(setting), setting, tables.finals(setting)),
 }
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..settings import Setting
-from ..tables import KIND, OBJECTIVE, CurvePoint, Difference, Forecast
+from ..tables import KIND, OBJECTIVE, CurvePoint, Difference, Final, Forecast
 from .style import (
     MOST_PANELS,
     MOST_TALL_ROWS,
@@ -34,28 +34,34 @@ _GOALS = {
 }
 
 
-def objective(rows: Sequence[CurvePoint], setting: Setting) -> Any:
-    """The objective over the budget, a line for each policy with its band over seeds."""
+def objective(rows: Sequence[CurvePoint], setting: Setting, finals: Sequence[Final] = ()) -> Any:
+    """The objective over the budget, a line for each policy with its band over seeds, and what the final test says."""
     shown = [row for row in rows if row.task == OBJECTIVE]
     sparing = {row.policy for row in rows if (row.policy, row.spent) not in {(own.policy, own.spent) for own in shown}}
-    chart = altair().layer(*_lines(setting, "objective", band=has_bands(shown)), data=data(records(shown, setting)))
+    values, layers = _measured(shown, setting), _lines(setting, "objective", band=has_bands(shown))
+    ends = _tested([row for row in finals if row.task == OBJECTIVE], setting)
+    layers = [layer.transform_filter("datum.kind == 'measured'") for layer in layers] + _squares(setting, ends)
+    chart = altair().layer(*layers, data=data(values + ends))
     return finish(
         chart.add_params(highlight()).properties(width=640, height=320),
         "Objective over the budget",
         f"{_GOALS[setting.goal]}; bigger is better",
         f"Line: mean; {band_words(shown, 'band')}; {seeds_words(setting)}",
+        _SQUARES if ends else "",
         f"No point where an evaluation left tasks out: {', '.join(sorted(sparing))}" if sparing else "",
         description=f"Line chart of the objective over the budget for {', '.join(setting.policies)}.",
     )
 
 
-def scores(rows: Sequence[CurvePoint], setting: Setting, forecasts: Sequence[Forecast] = ()) -> Any:
-    """Held-out score of each task over the budget, one panel each, with forecasts where given (dashed, open)."""
+def scores(
+    rows: Sequence[CurvePoint], setting: Setting, forecasts: Sequence[Forecast] = (), finals: Sequence[Final] = ()
+) -> Any:
+    """Held-out score of each task over the budget, one panel each, with forecasts and the final test where given."""
     alt = altair()
     tasks = shown_tasks(rows, setting)
-    values: list[dict[str, Any]] = [
-        {**record, "kind": "measured"} for record in records([row for row in rows if row.task in tasks], setting)
-    ]
+    values = _measured([row for row in rows if row.task in tasks], setting)
+    ends = _tested([row for row in finals if row.task in tasks], setting)
+    values += ends
     ahead = records([row for row in forecasts if row.task in tasks], setting)
     values += [{**record, "mean": record["score"], "kind": "forecast"} for record in ahead]
     end = max((row.spent for row in forecasts), default=0.0)
@@ -75,6 +81,7 @@ def scores(rows: Sequence[CurvePoint], setting: Setting, forecasts: Sequence[For
                 y="mean:Q", tooltip=["task:N", "policy:N", "seed:Q", "mean:Q", "lower:Q", "upper:Q", "made_at:Q"], **at
             )
         )
+    layers += _squares(setting, ends, end=end)
     names = [shown_names(setting)[task] for task in tasks]
     panels = columns_for(len(tasks))
     chart = (
@@ -94,9 +101,40 @@ def scores(rows: Sequence[CurvePoint], setting: Setting, forecasts: Sequence[For
         + ("; dashed line: end of the budget" * (end > setting.budget))
         if forecasts
         else "",
+        _SQUARES if ends else "",
         f"The {len(tasks)} tasks in which policies differ most; {left_out} more are in the tables" if left_out else "",
         description=f"Line charts of the held-out scores of {len(tasks)} tasks over the budget, one panel each.",
     )
+
+
+_SQUARES = "Squares at the end: the final test, on examples that no policy looked at"
+
+
+def _measured(rows: Sequence[CurvePoint], setting: Setting) -> list[dict[str, Any]]:
+    return [{**record, "kind": "measured"} for record in records(rows, setting)]
+
+
+def _tested(rows: Sequence[Final], setting: Setting) -> list[dict[str, Any]]:
+    """Final scores at the end of the budget; none where runs have no test of their own."""
+    if any(run.final_source != "test" for run in setting.runs):
+        return []
+    return [{**record, "kind": "tested", "spent": setting.budget} for record in records(rows, setting)]
+
+
+def _squares(setting: Setting, ends: Sequence[Mapping[str, Any]], end: float = 0.0) -> list[Any]:
+    if not ends:
+        return []
+    points = altair().Chart().transform_filter("datum.kind == 'tested'")
+    tips = ["task:N", "policy:N", "mean:Q", "lower:Q", "upper:Q", "n:Q"]
+    return [
+        points.mark_point(shape="square", filled=True, size=45).encode(
+            x=budget_axis(setting, end=end),
+            y="mean:Q",
+            color=policy_colour(setting)["color"],
+            opacity=highlighted(1.0, 0.1),
+            tooltip=tips,
+        )
+    ]
 
 
 def shown_tasks(rows: Sequence[CurvePoint], setting: Setting, most: int = MOST_PANELS) -> list[str]:
