@@ -134,6 +134,19 @@ def test_the_planner_pays_for_hardly_any_evaluation_where_batches_tell():
     assert result.final.mean() > 0.99 * alike
 
 
+@pytest.mark.parametrize("told", [(), ("loss",), ("success",)])
+def test_the_planner_plans_whatever_a_loop_tells(told):
+    selector = Selector(TASKS, Planner(), budget=Steps(200), seed=0)
+    for step in range(100):
+        if step % 10 == 0:
+            asked = selector.policy.evaluation_tasks(selector.context())
+            names = [name for name, wanted in zip(selector.names, [True] * 2 if asked is None else asked[0]) if wanted]
+            held_out = {name: 0.1 + 0.004 * step for name in names}
+            selector.evaluate(held_out, measured={"loss": dict.fromkeys(names, 2.0)}, cost=0.01)
+        selector.tell(selector.ask(), **dict.fromkeys(told, 0.5))
+    assert selector.policy.fitted_.all()
+
+
 def test_a_task_that_starts_late_is_not_given_up():
     result = simulate(load("prerequisites/0"), Planner(), n_runs=4, seed=11)
     alike = simulate(load("prerequisites/0"), "uniform", n_runs=64, seed=11).final.mean()

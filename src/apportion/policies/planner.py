@@ -198,10 +198,10 @@ class Planner(Policy):
         losses = np.where(steps[:, None] > 0, loss, untrained)
         self.losses_ = np.concatenate((self.losses_, losses[:, None]), axis=1)
         self.successes_ = np.concatenate((self.successes_, success[:, None]), axis=1)
-        # Until there is a plan, training batches say enough where the loop tells of them.
-        told = np.isfinite(losses).any(axis=1) | np.isfinite(success).any(axis=1)
-        waits = self.training & ~self.fitted_ & told
-        self.worth_ = np.where(waits[:, None], 0.0, self.worth_)
+        # Until there is a plan, training batches say enough; where the loop turns out not to tell of them, scores must.
+        told = (steps == 0) | np.isfinite(loss).any(axis=1) | np.isfinite(success).any(axis=1)
+        unplanned = self.training & ~self.fitted_
+        self.worth_ = np.where(unplanned[:, None], np.where(told, 0.0, np.inf)[:, None], self.worth_)
         # Before any training all that was spent went into this evaluation.
         self.price_ = np.where(steps > 0, self.price_, progress)
         turn = progress >= self.turned_ + self.hold - 1e-9
@@ -209,7 +209,8 @@ class Planner(Policy):
         # Who knows earlier runs can plan before anything is trained.
         fewest, least = (_FEWEST, 0) if self.lessons_ is None else (1, -1)
         seen = np.isfinite(self.scores_).sum(axis=1).max(axis=1)
-        heard = np.isfinite(self.losses_[:, 1:]).sum(axis=1).max(axis=1) if self.training else 0
+        known = np.isfinite(self.losses_[:, 1:]) | np.isfinite(self.successes_[:, 1:])
+        heard = known.sum(axis=1).max(axis=1) if self.training else 0
         enough = (seen > 0) & (seen + heard >= fewest)
         ready = enough & (steps > least) & (progress > least) & (progress < 1)
         if n == 1:
