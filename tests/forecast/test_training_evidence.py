@@ -140,8 +140,8 @@ def test_the_planner_plans_whatever_a_loop_tells(told):
     for step in range(100):
         if step % 10 == 0:
             asked = selector.policy.evaluation_tasks(selector.context())
-            names = [name for name, wanted in zip(selector.names, [True] * 2 if asked is None else asked[0]) if wanted]
-            held_out = {name: 0.1 + 0.004 * step for name in names}
+            names = [name for index, name in enumerate(selector.names) if asked is None or asked[0, index]]
+            held_out = dict.fromkeys(names, 0.1 + 0.004 * step)
             selector.evaluate(held_out, measured={"loss": dict.fromkeys(names, 2.0)}, cost=0.01)
         selector.tell(selector.ask(), **dict.fromkeys(told, 0.5))
     assert selector.policy.fitted_.all()
