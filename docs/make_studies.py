@@ -63,8 +63,7 @@ NOTES = """
   the best mixture gives them 3 % together. A task may start to learn late, and its model holds that possible for half of the budget;
   and `useless_2`, whose 80 examples are learned by heart, succeeds on its training batches.
 - **RTE as the only target** gets 60 % of the batches from `planner`, as its prior says that a task learns most from its own; its
-  training set is then seen three to four times and learned by heart, which the model takes for worth nothing, but not for harm. On
-  ten other seeds the loss was the same (-0.025 [-0.041, -0.008]); with `planner(tether=1)` it was -0.016.
+  training set is then seen three to four times and learned by heart, which the model takes for worth nothing, but not for harm.
 - **`counterfactual`** pays nothing, but sees what a task gains only through the success of its training batches. With decoys
   it brings `digit` from .76 to .89 and `shuffled` from .79 to .91, and loses as much where labels are wrong (`noisy` .63 to
   .55, `corrupted` .32 to .18: their training batches look as if nothing could be learned); `useless_2`, whose 80 examples
