@@ -6,6 +6,7 @@ import pytest
 from apportion import Task
 from apportion.budget import Steps
 from apportion.forecast import History, fit
+from apportion.forecast._fit import Priors, fit_curves
 from apportion.policies import Planner, Uniform
 from apportion.records import Context, Evaluation
 from apportion.selector import Selector
@@ -48,6 +49,20 @@ def test_losses_of_no_use_take_nothing_away():
     noisy = History.of_run(TASKS, counts=past.counts[0], scores=truth, budget=300, upper=1.0, losses=noise)
     alone, beside = (fit(item, n_members=64).forecast().scores.value for item in (full, noisy))
     np.testing.assert_allclose(beside, alone, atol=0.05)
+
+
+def test_fading_old_evaluations_does_not_make_a_right_model_look_wrong():
+    # Where a bad fit makes the past fade, and a faded past a bad fit, no plan would ever be trusted again.
+    counts = np.repeat(np.arange(0.0, 400.0, 10.0)[None, :, None], 2, axis=2)
+    truth = 0.1 + 0.8 * -np.expm1(-counts / 60)
+    generator = np.random.default_rng(2)
+    scores = np.where(np.arange(40)[:, None] % 8 == 0, truth + 0.005 * generator.normal(size=truth.shape), np.nan)
+    middle = np.concatenate((truth[:, :1], 0.5 * (truth[:, 1:] + truth[:, :-1])), axis=1)
+    successes = middle + 0.03 / np.sqrt(10) * generator.normal(size=truth.shape)
+    given = {"upper": np.ones((1, 2)), "memory": np.array([40.0]), "priors": Priors(), "successes": successes}
+    for fade in (0.0, 6.0, 12.0):
+        found = fit_curves(counts, np.zeros_like(counts), scores, np.array([800.0]), fade=np.array([fade]), **given)
+        assert 0.5 < found.misfit[0] < 2.0
 
 
 def test_a_policy_hears_the_mean_loss_of_each_task_since_the_last_evaluation():

@@ -7,8 +7,8 @@ from apportion.records import Task
 from policies.golden import At, Observe, Row
 
 TASKS = [Task(name="a"), Task(name="b")]
-UP = math.exp(2.0) / (math.exp(2.0) + math.exp(-2.0))
-HALF = math.exp(1.0) / (math.exp(1.0) + math.exp(-1.0))
+UP = math.exp(0.6) / (math.exp(0.6) + math.exp(-0.6))
+HALF = math.exp(0.3) / (math.exp(0.3) + math.exp(-0.3))
 
 ROWS = [
     Row(
@@ -16,7 +16,7 @@ ROWS = [
         tasks=TASKS,
         events=[],
         expected=[0.96 * UP + 0.02, 0.96 * (1 - UP) + 0.02],
-        source="by hand: equal shares times exp(+-2) by the first Walsh pattern, then a floor of 0.04",
+        source="by hand: equal shares times exp(+-0.6) by the first Walsh pattern, then a floor of 0.04",
     ),
     Row(
         policy=Planner(),

@@ -31,6 +31,9 @@ NOISE, TRIPLES = 0.04, 12.0
 BATCH_NOISE = 0.1
 """Standard deviation of a batch's success, or of its loss as a part of the first one, before anything is known."""
 
+TOLD = 3.0
+"""Second differences for each task that this counts for."""
+
 ENOUGH = 6
 """Second differences of what training batches told, for each task, that their noise can be told from."""
 
@@ -176,8 +179,13 @@ def fit_curves(
         part = np.where(np.isfinite(rough), triples / (triples + TRIPLES), 0.0)
         guess = (NOISE ** (1.0 - part) * np.where(np.isfinite(rough), rough, 1.0) ** part)[:, None] ** 2
     variance = np.maximum(guess, 1e-6) * np.ones((1, n_tasks))
-    of_batch = np.full_like(variance, BATCH_NOISE**2)
-    heard = ((data.mask[..., n:] > 0) * fresh[..., : data.mask.shape[2] - n]).sum(axis=-1)
+    # Fading says what to believe, not how noisy it was.
+    batches = data.mask[..., n:] ** 2 / fresh[..., : data.mask.shape[2] - n]
+    heard = ((batches > 0) * fresh[..., : data.mask.shape[2] - n]).sum(axis=-1)
+    near, triples = _rough_noise(data.y[..., n:] / data.unit[..., None], batches)
+    part = np.where(np.isfinite(near), triples / (triples + TOLD * n_tasks), 0.0)
+    guess_batch = (BATCH_NOISE ** (1.0 - part) * np.where(np.isfinite(near), near, 1.0) ** part)[:, None] ** 2
+    of_batch = guess_batch * np.ones((1, n_tasks))
     each = data.rows(variance, of_batch * data.unit**2)
     spread = np.broadcast_to(np.asarray(priors.transfer_scale, dtype=np.float64), (n_tasks, n_tasks))
     tail = variants.tail[None, :, None, None]
@@ -223,7 +231,7 @@ def fit_curves(
                 residual[..., n:] / data.unit[:, None, :, None],
                 jacobian[..., n:, :] / data.unit[:, None, :, None, None],
             )
-            of_batch = _variance(*part, weights, of_batch, heard, np.full_like(guess, BATCH_NOISE**2))
+            of_batch = _variance(*part, weights, of_batch, heard, guess_batch)
         each = data.rows(variance, of_batch * data.unit**2)
 
     if starts > 1:
@@ -246,7 +254,7 @@ def fit_curves(
     wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], (touch * priors.slab) ** -2))
     weight = np.exp(evidence)
     weight /= weight.sum(axis=1, keepdims=True)
-    misfit = _misfit(data, residual, weight, (rough, seen), (data.unit * np.sqrt(of_batch), heard))
+    misfit = _misfit(data, residual, weight, (rough, seen), (data.unit * np.sqrt(of_batch), heard, batches))
     return Fit(
         theta=theta,
         weight=weight,
@@ -308,7 +316,7 @@ def _misfit(
     residual: Floats,
     weight: Floats,
     of_scores: tuple[Floats, Floats],
-    of_batches: tuple[Floats, Floats],
+    of_batches: tuple[Floats, Floats, Floats],
 ) -> Floats:
     """Mean squared residual of the best shapes over all rows, in units of what noise explains, (n_runs,).
 
@@ -320,11 +328,12 @@ def _misfit(
         weight: of the shapes, (n_runs, n_variants, n_tasks).
         of_scores: their noise from second differences, (n_runs,), and how many there are of each task, (n_runs,
             n_tasks).
-        of_batches: the fitted noise of what training batches told, and how many, both (n_runs, n_tasks).
+        of_batches: the fitted noise of what training batches told, how many there are, both (n_runs, n_tasks), and what
+            each counts for, (n_runs, n_tasks, n_rows).
     """
-    n, (rough, seen), (fitted, heard) = data.n_scores, of_scores, of_batches
+    n, (rough, seen), (fitted, heard, batches) = data.n_scores, of_scores, of_batches
     # In units of the fitted noise of each task, as that of a success depends on the success.
-    relative, triples = _rough_noise(data.y[..., n:] / fitted[..., None], data.mask[..., n:] ** 2)
+    relative, triples = _rough_noise(data.y[..., n:] / fitted[..., None], batches)
     relative = np.where(triples >= ENOUGH * data.y.shape[1], relative, np.nan)
     squares, rows = np.zeros((2, len(rough)))
     for part, noise, unit, number in (

@@ -19,6 +19,7 @@ SEGMENTS = 3
 _LAST, _BEFORE = 0.06, 0.18  # of the whole budget, at the end: where forgetting and recent shares matter
 _PARTS = (0.25, 0.5, 0.75, 1.0)
 _CHUNKS, _PART = 8, 0.05
+_LOOKS = 10.0  # evaluations at which a tether counts as it is given
 _LEAST = 1e-3  # an exponentiated gradient cannot leave a share of zero
 
 
@@ -26,6 +27,21 @@ def cut(left: Floats) -> Floats:
     """Three pieces of what is left of the budget, as fractions of the whole, (n_runs, 3)."""
     last, before = np.minimum(_LAST, 0.3 * left), np.minimum(_BEFORE, 0.3 * left)
     return np.stack((left - last - before, before, last), axis=1)
+
+
+def toll(tether: float, noise: Floats, left: Floats, evaluations: int) -> Floats:
+    """What is held against a nat of divergence from the safe shares, in units of the objective, (n_runs,).
+
+    What noise hides cannot be planned on, and it hides less the more evaluations there are:
+    tether * mean noise * part of the budget that is left * sqrt(10 / evaluations).
+
+    Args:
+        tether: standard deviations, not negative.
+        noise: standard deviation of a score, (n_runs, n_tasks).
+        left: of the budget, as a fraction of the whole, (n_runs,).
+        evaluations: so far, whether or not they measured scores: training batches tell between them.
+    """
+    return tether * noise.mean(axis=1) * np.minimum(left, 1.0) * np.sqrt(_LOOKS / max(evaluations, 1))
 
 
 @dataclass(frozen=True, slots=True)

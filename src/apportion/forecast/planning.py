@@ -9,7 +9,7 @@ import numpy as np
 from .._check import check_number
 from ..constraints import Constraints
 from ..records import Bools, Floats
-from ._planning import Limits, cut, find_plan
+from ._planning import Limits, cut, find_plan, toll
 from .doubts import doubts
 from .objective import MeanScore, Objective
 from .posterior import Forecast, Interval, Posterior, Spending
@@ -49,7 +49,7 @@ def make_plan(
     constraints: Constraints | None = None,
     safe: Spending = None,
     caution: float = 0.5,
-    tether: float = 0.7,
+    tether: float = 1.0,
     confidence: float = 0.9,
     tolerance: float = 0.001,
 ) -> Plan:
@@ -62,8 +62,8 @@ def make_plan(
         constraints: on the shares of steps.
         safe: shares to start from, see `Posterior.forecast`; None for equal steps.
         caution: standard deviations of the gain that are held against the plan, not negative.
-        tether: standard deviations of an evaluation's noise that are held against a plan for each nat of its divergence
-            from the safe shares, if a whole budget is left, not negative.
+        tether: what is held against a plan for each nat of its divergence from the safe shares when the whole budget is
+            left, in standard deviations of the noise of a mean over a tenth of the evaluations so far, not negative.
         confidence: of the intervals.
         tolerance: loss of the objective at which a task still counts as droppable, not negative.
 
@@ -97,7 +97,7 @@ def make_plan(
         history.costs,
         limits=limits,
         caution=caution * trouble,
-        toll=tether * posterior.noise.mean(axis=1) * np.minimum(left / history.budget, 1.0),
+        toll=toll(tether, posterior.noise, left / history.budget, history.scores.shape[1]),
         iterations=60,
     )
     ends = _ends(found.gains, confidence)

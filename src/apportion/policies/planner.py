@@ -12,7 +12,7 @@ from .._check import check_integer, check_number
 from ..component import decode
 from ..forecast._evidence import TRANSFER
 from ..forecast._fit import Fit, Priors
-from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan, worth_of_knowing
+from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan, toll, worth_of_knowing
 from ..forecast._state import MANY_TASKS, Seen, variants_for
 from ..forecast.objective import MeanScore, Objective
 from ..forecast.priors import Lessons
@@ -49,7 +49,8 @@ class Planner(Policy):
         floor: part of every decision that is spread evenly, so that the log remains usable off policy, in [0, 1].
         caution: standard deviations of the gain that are held against a plan, not negative.
         tether: what is held against a plan for each nat of its divergence from the safe shares when the whole budget is
-            left, in standard deviations of an evaluation's noise, not negative: what noise hides cannot be planned on.
+            left, in standard deviations of the noise of a mean over a tenth of the evaluations so far, not negative:
+            what noise hides cannot be planned on.
         variation: strength of the deliberate variation of early shares, not negative.
         explore: fraction of the budget at which variation ends, in (0, 1].
         hold: fraction of the budget during which one pattern of variation stays, in [0, 1]; at least an evaluation.
@@ -74,7 +75,7 @@ class Planner(Policy):
     >>> policy = Planner()
     >>> policy.reset([Task(name="a"), Task(name="b")])
     >>> policy.probabilities(Context.start(2)).round(2)
-    array([[0.96, 0.04]])
+    array([[0.76, 0.24]])
     """
 
     name = "planner"
@@ -87,8 +88,8 @@ class Planner(Policy):
     safe: Shares | None = None
     floor: float = 0.04
     caution: float = 0.5
-    tether: float = 0.5
-    variation: float = 2.0
+    tether: float = 1.0
+    variation: float = 0.6
     explore: float = 0.5
     hold: float = 0.06
     members: int = 16
@@ -335,7 +336,7 @@ class Planner(Policy):
             seen.costs,
             limits=Limits(np.zeros(n), np.ones(n)),
             caution=self.caution * np.sqrt(np.maximum(self.misfit_[rows], 1.0)),
-            toll=self.tether * fit.noise.mean(axis=1) * (1.0 - progress),
+            toll=toll(self.tether, fit.noise, 1.0 - progress, seen.scores.shape[1]),
         )
         left = pieces / net[:, None]
         worth = np.zeros((n_runs, n))
