@@ -29,21 +29,6 @@ def cut(left: Floats) -> Floats:
     return np.stack((left - last - before, before, last), axis=1)
 
 
-def toll(tether: float, noise: Floats, left: Floats, evaluations: int) -> Floats:
-    """What is held against a nat of divergence from the safe shares, in units of the objective, (n_runs,).
-
-    What noise hides cannot be planned on, and it hides less the more evaluations there are:
-    tether * mean noise * part of the budget that is left * sqrt(10 / evaluations).
-
-    Args:
-        tether: standard deviations, not negative.
-        noise: standard deviation of a score, (n_runs, n_tasks).
-        left: of the budget, as a fraction of the whole, (n_runs,).
-        evaluations: so far, whether or not they measured scores: training batches tell between them.
-    """
-    return tether * noise.mean(axis=1) * np.minimum(left, 1.0) * np.sqrt(_LOOKS / max(evaluations, 1))
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on the shares of steps, as `Constraints.bounds` gives them, (n_tasks,)."""
@@ -144,6 +129,38 @@ def find_plan(
         gains = np.where(better[:, None], gain, gains)
     shares = safe + part[:, None, None] * (best - safe)
     return Found(best, shares, part, gains)
+
+
+def toll(
+    tether: float,
+    outlook: Outlook,
+    tasks: Sequence[Task],
+    objective: Objective,
+    safe: Floats,
+    *,
+    noise: Floats,
+    left: Floats,
+    evaluations: int,
+) -> Floats:
+    """What is held against a nat of divergence from the safe shares, in units of the objective, (n_runs,).
+
+    What noise hides cannot be planned on, and it hides less the more evaluations there are:
+    tether * sqrt(sum_i (g_i noise_i)^2) * part of the budget that is left * sqrt(10 / evaluations), with g the
+    objective's gradient at the safe shares, so that the mean of many tasks is less noisy than a single target.
+
+    Args:
+        tether: standard deviations, not negative.
+        outlook: on the rest of the budget.
+        tasks: in the order of the columns.
+        objective: what is to be made large.
+        safe: shares of the budget, (n_runs, n_segments, n_tasks).
+        noise: standard deviation of a score, (n_runs, n_tasks).
+        left: of the budget, as a fraction of the whole, (n_runs,).
+        evaluations: so far, whether or not they measured scores: training batches tell between them.
+    """
+    weight = np.abs(objective.gradient(outlook.scores(safe), tasks)).mean(axis=1)
+    noise = np.sqrt(((weight * noise) ** 2).sum(axis=1))
+    return tether * noise * np.minimum(left, 1.0) * np.sqrt(_LOOKS / max(evaluations, 1))
 
 
 def worth_of_knowing(

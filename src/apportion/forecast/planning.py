@@ -49,7 +49,7 @@ def make_plan(
     constraints: Constraints | None = None,
     safe: Spending = None,
     caution: float = 0.5,
-    tether: float = 1.0,
+    tether: float = 1.5,
     confidence: float = 0.9,
     tolerance: float = 0.001,
 ) -> Plan:
@@ -63,7 +63,8 @@ def make_plan(
         safe: shares to start from, see `Posterior.forecast`; None for equal steps.
         caution: standard deviations of the gain that are held against the plan, not negative.
         tether: what is held against a plan for each nat of its divergence from the safe shares when the whole budget is
-            left, in standard deviations of the noise of a mean over a tenth of the evaluations so far, not negative.
+            left, in standard deviations of the noise of the objective, on a mean over a tenth of the evaluations so far,
+            not negative.
         confidence: of the intervals.
         tolerance: loss of the objective at which a task still counts as droppable, not negative.
 
@@ -89,15 +90,25 @@ def make_plan(
     # Where no task has two scores there is nothing to plan on.
     trouble = np.where(posterior.known.any(axis=1), trouble, _NEVER)
     limits = Limits(lower, upper)
+    begun = posterior.shares(safe, pieces.shape[1])
     found = find_plan(
         outlook,
         history.tasks,
         goal,
-        posterior.shares(safe, pieces.shape[1]),
+        begun,
         history.costs,
         limits=limits,
         caution=caution * trouble,
-        toll=toll(tether, posterior.noise, left / history.budget, history.scores.shape[1]),
+        toll=toll(
+            tether,
+            outlook,
+            history.tasks,
+            goal,
+            begun,
+            noise=posterior.noise,
+            left=left / history.budget,
+            evaluations=history.scores.shape[1],
+        ),
         iterations=60,
     )
     ends = _ends(found.gains, confidence)

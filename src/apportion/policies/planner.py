@@ -49,8 +49,8 @@ class Planner(Policy):
         floor: part of every decision that is spread evenly, so that the log remains usable off policy, in [0, 1].
         caution: standard deviations of the gain that are held against a plan, not negative.
         tether: what is held against a plan for each nat of its divergence from the safe shares when the whole budget is
-            left, in standard deviations of the noise of a mean over a tenth of the evaluations so far, not negative:
-            what noise hides cannot be planned on.
+            left, in standard deviations of the noise of the objective, on a mean over a tenth of the evaluations so
+            far, not negative: what noise hides cannot be planned on.
         variation: strength of the deliberate variation of early shares, not negative.
         explore: fraction of the budget at which variation ends, in (0, 1].
         hold: fraction of the budget during which one pattern of variation stays, in [0, 1]; at least an evaluation.
@@ -88,7 +88,7 @@ class Planner(Policy):
     safe: Shares | None = None
     floor: float = 0.04
     caution: float = 0.5
-    tether: float = 1.0
+    tether: float = 1.5
     variation: float = 0.6
     explore: float = 0.5
     hold: float = 0.06
@@ -327,16 +327,26 @@ class Planner(Policy):
         pieces = cut((1.0 - progress) * net)
         outlook = seen.outlook(fit, seen.members(fit, self.members, self.seed), pieces)
         safe = np.broadcast_to(self.safe_[self.order_], (n_runs, SEGMENTS, n)) * seen.costs[:, None]
+        safe /= safe.sum(axis=2, keepdims=True)
         tasks = [self.tasks_[index] for index in self.order_]
         found = find_plan(
             outlook,
             tasks,
             self.objective,
-            safe / safe.sum(axis=2, keepdims=True),
+            safe,
             seen.costs,
             limits=Limits(np.zeros(n), np.ones(n)),
             caution=self.caution * np.sqrt(np.maximum(self.misfit_[rows], 1.0)),
-            toll=toll(self.tether, fit.noise, 1.0 - progress, seen.scores.shape[1]),
+            toll=toll(
+                self.tether,
+                outlook,
+                tasks,
+                self.objective,
+                safe,
+                noise=fit.noise,
+                left=1.0 - progress,
+                evaluations=seen.scores.shape[1],
+            ),
         )
         left = pieces / net[:, None]
         worth = np.zeros((n_runs, n))
