@@ -18,7 +18,7 @@ from apportion.forecast import (
     make_plan,
     replay,
 )
-from apportion.forecast._planning import cut
+from apportion.forecast._planning import cut, toll
 from apportion.forecast._search import best_shares
 from apportion.forecast._state import binned
 from apportion.forecast._variants import experience, value_and_slope, variants_of_one
@@ -168,6 +168,22 @@ def test_plan_finds_what_is_worth_it_and_obeys_constraints():
         copy.flow(past.counts[:, -1] / 300.0, 300.0)
         copy.flow(shares, 500.0)
     assert (better.objective() > alike.objective()).all()
+
+
+def test_noise_of_the_objective_is_held_against_a_plan():
+    _, past = history(world(), n_runs=2)
+    outlook = fit(past, n_members=8).outlook(cut(past.remaining / past.budget))
+    shares, noise, left = np.full((2, 3, 4), 0.25), np.full((2, 4), 0.03), np.array([1.0, 0.5])
+
+    def held(tasks, evaluations):
+        given = {"noise": noise, "left": left, "evaluations": evaluations}
+        return toll(1.5, outlook, tasks, MeanScore(), shares, **given)
+
+    # The mean of four tasks has half the noise of one, a single target all of it; more evaluations hide less.
+    np.testing.assert_allclose(held(TASKS, 10), 1.5 * 0.015 * left)
+    single = [Task(name=task.name, priority=float(task.name == "b")) for task in TASKS]
+    np.testing.assert_allclose(held(single, 10), 1.5 * 0.03 * left)
+    np.testing.assert_allclose(held(single, 40), 0.5 * held(single, 10))
 
 
 def test_marginal_worth_and_budget_for_targets():

@@ -63,8 +63,8 @@ def make_plan(
         safe: shares to start from, see `Posterior.forecast`; None for equal steps.
         caution: standard deviations of the gain that are held against the plan, not negative.
         tether: what is held against a plan for each nat of its divergence from the safe shares when the whole budget is
-            left, in standard deviations of the noise of the objective, on a mean over a tenth of the evaluations so far,
-            not negative.
+            left, in standard deviations of the noise of the objective, on a mean over a tenth of the evaluations so
+            far, not negative.
         confidence: of the intervals.
         tolerance: loss of the objective at which a task still counts as droppable, not negative.
 
