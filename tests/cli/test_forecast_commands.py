@@ -140,16 +140,17 @@ def scores(change):
 def test_odd_runs_get_a_clear_answer(run, tmp_path):
     once = changed(run, tmp_path / "once", lambda line: None if line.get("evaluation", 0) > 0 else line)
     data = json.loads(apportion("plan", once, "--budget", 40, "--json"))
-    assert data["forecast"]["scores"][0]["value"] is None
-    assert "Nothing can be said" in data["warnings"][0]
-    np.testing.assert_allclose(list(data["shares"].values()), 1 / 8, atol=1e-6)
-    assert data["report"]["forecast"] == []
+    # Losses of training batches are all that tells of the tasks after the first evaluation: little is claimed.
+    assert all(row["upper"] - row["lower"] > 0.1 for row in data["forecast"]["scores"])
+    np.testing.assert_allclose(list(data["shares"].values()), 1 / 8, atol=0.1)
     same = changed(run, tmp_path / "same", scores(lambda name, value: 0.5))
     for row in json.loads(apportion("plan", same, "--budget", 40, "--json"))["forecast"]["scores"]:
         assert row["value"] == pytest.approx(0.5, abs=0.05)
     gaps = changed(run, tmp_path / "gaps", scores(lambda name, value: None if name == "few" else value))
     data = json.loads(apportion("plan", gaps, "--budget", 40, "--json"))
     assert [row["task"] for row in data["forecast"]["scores"] if row["value"] is None] == ["few"]
+    assert any("Nothing can be said about few" in words for words in data["warnings"])
+    assert "few" not in {row["task"] for row in data["report"]["forecast"]}
 
 
 def test_shares_that_do_not_sum_to_one_are_told(run):

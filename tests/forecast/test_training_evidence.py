@@ -5,7 +5,7 @@ import pytest
 
 from apportion import Task
 from apportion.budget import Steps
-from apportion.forecast import History, fit
+from apportion.forecast import History, fit, make_plan
 from apportion.forecast._fit import Priors, fit_curves
 from apportion.policies import Planner, Uniform
 from apportion.records import Context, Evaluation
@@ -39,6 +39,17 @@ def test_losses_tell_what_scores_were_not_measured():
     assert (true < said[1].upper[0]).all()
     # It is seen that the other task still learns nothing.
     assert said[1].upper[0, 1] < said[0].upper[0, 1]
+
+
+def test_one_score_and_training_batches_are_enough_to_say_something():
+    past, _ = history(with_losses=True)
+    first = np.where(np.arange(12)[:, None] < 1, past.scores[0], np.nan)
+    for losses, known in ((None, False), (past.losses[0], True)):
+        given = History.of_run(TASKS, counts=past.counts[0], scores=first, budget=300, upper=1.0, losses=losses)
+        posterior = fit(given, n_members=16)
+        assert (posterior.known == known).all()
+        assert (np.isfinite(posterior.forecast().scores.lower) == known).all()
+        assert any("Nothing can be said" in words for words in make_plan(posterior).warnings) != known
 
 
 def test_losses_of_no_use_take_nothing_away():

@@ -36,7 +36,7 @@ def evaluate_run(path: Path, specs: Sequence[str], *, confidence: float, seed: i
     unknown = [task.name for task, known in zip(history.tasks, posterior.known[0], strict=True) if not known]
     if unknown:
         raise ValueError(
-            f"nothing can be said about {', '.join(unknown)}: fewer than two scores, or none after training."
+            f"nothing can be said about {', '.join(unknown)}: too few scores, and nothing told in training."
         )
     named = dict.fromkeys(["uniform", *(specs or USUAL)])
     played = {

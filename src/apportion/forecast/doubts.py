@@ -26,5 +26,5 @@ def doubts(posterior: Posterior) -> tuple[str, ...]:
         )
     unknown = [task.name for task, known in zip(posterior.tasks, posterior.known.all(axis=0), strict=True) if not known]
     if unknown:
-        found.append(f"Nothing can be said about {', '.join(unknown)}: fewer than two scores, or none after training.")
+        found.append(f"Nothing can be said about {', '.join(unknown)}: too few scores, and nothing told in training.")
     return tuple(found)

@@ -104,11 +104,15 @@ class Posterior:
         upper = history.upper
         least = np.where(measured, history.scores, np.inf).min(axis=1)
         self._lower = np.where(np.isfinite(upper) & (upper > 0), np.where(least >= 0, 0.0, -upper), -np.inf)
-        # Two scores on different training are the least from which a slope can be seen.
+        # Two scores on different training are the least from which a slope can be seen; or one, and training batches.
         moved = (np.where(measured, history.counts.sum(axis=2)[..., None], -1.0).max(axis=1)) > 0
-        self.known = (measured.sum(axis=1) >= 2) & moved
-        """Tasks with at least two scores, one of them after training, (n_runs, n_tasks); of others nothing is
-        claimed."""
+        slope = (measured.sum(axis=1) >= 2) & moved
+        for told in (history.successes, history.losses):
+            if told is not None:
+                slope |= measured.any(axis=1) & (np.isfinite(told) & (history.counts > 0)).any(axis=1)
+        self.known = slope
+        """Tasks with two scores or more, one of them after training, or with a score and training batches that told of
+        them, (n_runs, n_tasks); of others nothing is claimed."""
 
     @property
     def tasks(self) -> tuple[Task, ...]:
