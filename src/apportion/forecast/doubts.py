@@ -27,4 +27,11 @@ def doubts(posterior: Posterior) -> tuple[str, ...]:
     unknown = [task.name for task, known in zip(posterior.tasks, posterior.known.all(axis=0), strict=True) if not known]
     if unknown:
         found.append(f"Nothing can be said about {', '.join(unknown)}: too few scores, and nothing told in training.")
+    few = np.isfinite(posterior.history.scores).sum(axis=1).min(axis=0) < 2
+    told = [task.name for task, is_few in zip(posterior.tasks, few, strict=True) if is_few and task.name not in unknown]
+    if told:
+        found.append(
+            f"After the first score only training batches tell of {', '.join(told)}: where their labels are wrong, or "
+            "they are learned by heart, held-out scores will differ."
+        )
     return tuple(found)

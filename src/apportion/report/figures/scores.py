@@ -8,6 +8,7 @@ from typing import Any
 from ..settings import Setting
 from ..tables import KIND, OBJECTIVE, CurvePoint, Difference, Final, Forecast
 from .style import (
+    FEWEST_FOR_BANDS,
     MOST_PANELS,
     MOST_TALL_ROWS,
     altair,
@@ -236,7 +237,9 @@ def _lines(setting: Setting, word: str, *, band: bool, end: float = 0.0) -> list
         return [line, points]
     alone = alt.condition("highlight == datum.policy", alt.value(0.2), alt.value(0.0))
     opacity = alone if len(setting.policies) > _MOST_BANDS else highlighted(0.16, 0.02)
-    area = alt.Chart().mark_area().encode(x=x, y="lower:Q", y2="upper:Q", color=encoding["color"], opacity=opacity)
+    # Where evaluations left tasks out, a point may stand for one or two seeds, whose interval would bury the others.
+    wide = alt.Chart().transform_filter(f"datum.n >= {FEWEST_FOR_BANDS}")
+    area = wide.mark_area().encode(x=x, y="lower:Q", y2="upper:Q", color=encoding["color"], opacity=opacity)
     return [area, line, points]
 
 
