@@ -78,6 +78,18 @@ def test_fading_old_evaluations_does_not_make_a_right_model_look_wrong():
         assert 0.5 < found.misfit[0] < 2.0
 
 
+def test_tasks_that_are_always_wrong_do_not_make_the_others_look_badly_fitted():
+    counts = np.repeat(np.arange(0.0, 400.0, 10.0)[None, :, None], 4, axis=2)
+    middle = np.maximum(counts - 5.0, 0.0)
+    generator = np.random.default_rng(3)
+    successes = 0.8 * -np.expm1(-middle / 60) + 0.01 * generator.normal(size=counts.shape)
+    successes[..., 1:] = 0.0
+    scores = np.where(np.arange(40)[:, None] % 8 == 0, successes, np.nan)
+    given = {"upper": np.ones((1, 4)), "memory": np.array([80.0]), "priors": Priors(), "successes": successes}
+    found = fit_curves(counts, np.zeros_like(counts), scores, np.array([1600.0]), **given)
+    assert found.misfit[0] < 2.0
+
+
 def test_a_policy_hears_the_mean_loss_of_each_task_since_the_last_evaluation():
     class Listener(Uniform):
         listens = True

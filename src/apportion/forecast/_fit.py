@@ -361,6 +361,8 @@ def _rough_noise(y: Floats, weight: Floats) -> tuple[Floats, Floats]:
     known = (weight[..., :-2] > 0) & (weight[..., 1:-1] > 0) & (weight[..., 2:] > 0)
     part = 1.0 / np.where(weight > 0, weight, 1.0)
     deviation = np.sqrt(part[..., :-2] + 4.0 * part[..., 1:-1] + part[..., 2:])
+    # No difference at all tells of a task at the end of its scale, all wrong or all right, and not of noise.
+    known &= second != 0.0
     value = np.where(known, np.abs(second) / deviation, np.nan).reshape(len(y), -1)
     triples = known.reshape(len(y), -1).sum(axis=1)
     enough = triples >= 4
