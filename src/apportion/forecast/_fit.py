@@ -182,7 +182,7 @@ def fit_curves(
     # Fading says what to believe, not how noisy it was.
     batches = data.mask[..., n:] ** 2 / fresh[..., : data.mask.shape[2] - n]
     heard = ((batches > 0) * fresh[..., : data.mask.shape[2] - n]).sum(axis=-1)
-    near, triples = _rough_noise(data.y[..., n:] / data.unit[..., None], batches)
+    near, triples = _rough_noise(data.y[..., n:] / data.unit[..., None], batches, bounded=True)
     part = np.where(np.isfinite(near), triples / (triples + TOLD * n_tasks), 0.0)
     guess_batch = (BATCH_NOISE ** (1.0 - part) * np.where(np.isfinite(near), near, 1.0) ** part)[:, None] ** 2
     of_batch = guess_batch * np.ones((1, n_tasks))
@@ -333,7 +333,7 @@ def _misfit(
     """
     n, (rough, seen), (fitted, heard, batches) = data.n_scores, of_scores, of_batches
     # In units of the fitted noise of each task, as that of a success depends on the success.
-    relative, triples = _rough_noise(data.y[..., n:] / fitted[..., None], batches)
+    relative, triples = _rough_noise(data.y[..., n:] / fitted[..., None], batches, bounded=True)
     relative = np.where(triples >= ENOUGH * data.y.shape[1], relative, np.nan)
     squares, rows = np.zeros((2, len(rough)))
     for part, noise, unit, number in (
@@ -347,7 +347,7 @@ def _misfit(
     return np.where(rows > 0, squares / np.maximum(rows, 1.0), np.nan)
 
 
-def _rough_noise(y: Floats, weight: Floats) -> tuple[Floats, Floats]:
+def _rough_noise(y: Floats, weight: Floats, *, bounded: bool = False) -> tuple[Floats, Floats]:
     """Noise of a row of weight 1 from second differences of neighbours, over all tasks, and their number, (n_runs,).
 
     The noise is NaN where there are too few.
@@ -361,8 +361,9 @@ def _rough_noise(y: Floats, weight: Floats) -> tuple[Floats, Floats]:
     known = (weight[..., :-2] > 0) & (weight[..., 1:-1] > 0) & (weight[..., 2:] > 0)
     part = 1.0 / np.where(weight > 0, weight, 1.0)
     deviation = np.sqrt(part[..., :-2] + 4.0 * part[..., 1:-1] + part[..., 2:])
-    # No difference at all tells of a task at the end of its scale, all wrong or all right, and not of noise.
-    known &= second != 0.0
+    if bounded:
+        # No difference at all tells of a task whose batches are all wrong or all right, and not of noise.
+        known &= second != 0.0
     value = np.where(known, np.abs(second) / deviation, np.nan).reshape(len(y), -1)
     triples = known.reshape(len(y), -1).sum(axis=1)
     enough = triples >= 4
