@@ -66,22 +66,25 @@ class Evidence:
         z = speed * taught
         u, slope = value_and_slope(z, tail)
         loss = 1.0 - theta[..., INTERFERENCE, None] * away
+        residual = (start + span * u * loss - y) * mask
+        # Weighted before they are spread over the sources, where the arrays are large.
+        span *= mask
         grown, steep = span * u * loss, span * slope * loss
         jacobian = np.empty((*z.shape, TRANSFER + n_tasks))
-        jacobian[..., START] = 1.0
+        jacobian[..., START] = mask
         jacobian[..., SPAN] = grown
         jacobian[..., SPEED] = steep * z
         jacobian[..., INTERFERENCE] = -span * u * away
         jacobian[..., LINK_START : LINK_SPEED + 1] = 0.0
+        jacobian[..., n:, LINK_START] = jacobian[..., n:, START]
         jacobian[..., n:, START] = 0.0
-        jacobian[..., n:, LINK_START] = 1.0
-        jacobian[..., n:, LINK_SPAN] = grown[..., n:]
-        jacobian[..., n:, LINK_SPEED] = (steep * z)[..., n:]
+        jacobian[..., n:, LINK_SPAN] = jacobian[..., n:, SPAN]
+        jacobian[..., n:, LINK_SPEED] = jacobian[..., n:, SPEED]
         each = feature[:, :, None] if shared else feature
-        jacobian[..., TRANSFER:] = (steep * speed)[..., None] * each
+        np.multiply((steep * speed)[..., None], each, out=jacobian[..., TRANSFER:])
         for task in range(n_tasks):
             jacobian[:, :, task, :, TRANSFER + task] = 0.0
-        return (start + grown - y) * mask, jacobian * mask[..., None]
+        return residual, jacobian
 
 
 def risen(

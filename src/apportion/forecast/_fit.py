@@ -210,9 +210,9 @@ def fit_curves(
     damping = np.full(theta.shape[:3], 1e-2)
     diagonal = np.arange(n_params)
     for _ in range(iterations):
-        scaled = jacobian / each[:, None, ..., None]
-        curvature = scaled.swapaxes(-1, -2) @ jacobian
-        gradient = (scaled * residual[..., None]).sum(axis=-2) + weights * (theta - mean)
+        turned = jacobian.swapaxes(-1, -2)
+        curvature = turned @ (jacobian / each[:, None, ..., None])
+        gradient = (turned @ (residual / each[:, None])[..., None])[..., 0] + weights * (theta - mean)
         curvature[..., diagonal, diagonal] += weights * (1.0 + damping[..., None])
         curvature[..., diagonal[:TRANSFER], diagonal[:TRANSFER]] *= 1.0 + damping[..., None]
         move = np.linalg.solve(curvature, gradient[..., None])[..., 0]
@@ -220,9 +220,9 @@ def fit_curves(
         tried = within(theta - move, headroom[:, None])
         new_residual, new_jacobian = look(tried)
         better = objective(new_residual, tried, weights) <= objective(residual, theta, weights)
-        theta = np.where(better[..., None], tried, theta)
-        residual = np.where(better[..., None], new_residual, residual)
-        jacobian = np.where(better[..., None, None], new_jacobian, jacobian)
+        worse = ~better
+        tried[worse], new_residual[worse], new_jacobian[worse] = theta[worse], residual[worse], jacobian[worse]
+        theta, residual, jacobian = tried, new_residual, new_jacobian
         damping = np.clip(np.where(better, damping * 0.2, damping * 8.0), 1e-6, 1e6)
         weights = ridge(theta)
         variance = _variance(residual[..., :n], jacobian[..., :n, :], weights, variance, seen, guess)

@@ -101,13 +101,15 @@ def _randomised(
 
     def look(theta: Floats) -> tuple[Floats, Floats, Floats]:
         residual, jacobian = evidence.look(theta, feature, tail, y, shared=False)
-        residual, jacobian = residual / deviation, jacobian / deviation[..., None]
+        residual /= deviation
+        jacobian /= deviation[..., None]
         value = (residual**2).sum(axis=-1) + ((theta - mean) ** 2 * wide).sum(axis=-1)
         return residual, jacobian, value
 
-    residual, jacobian, value = look(theta)
+    now = (theta, *look(theta))
     damping = np.full(variant.shape, 1e-3)
     for _ in range(iterations):
+        theta, residual, jacobian, value = now
         turned = jacobian.swapaxes(-1, -2)
         curvature = turned @ jacobian
         gradient = (turned @ residual[..., None])[..., 0] + wide * (theta - mean)
@@ -116,11 +118,10 @@ def _randomised(
         move = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         move[..., SPAN : SPEED + 1] = np.clip(move[..., SPAN : SPEED + 1], -1.5, 1.5)
         tried = within(theta - move, fit.headroom[:, None])
-        new = look(tried)
-        better = new[2] <= value
-        theta[better] = tried[better]
-        residual = np.where(better[..., None], new[0], residual)
-        jacobian = np.where(better[..., None, None], new[1], jacobian)
-        value = np.where(better, new[2], value)
-        damping = np.clip(np.where(better, damping * 0.2, damping * 10.0), 1e-6, 1e6)
-    return theta
+        new = (tried, *look(tried))
+        worse = ~(new[-1] <= value)
+        for old, fresh in zip(now, new, strict=True):
+            fresh[worse] = old[worse]
+        now = new
+        damping = np.clip(np.where(worse, damping * 10.0, damping * 0.2), 1e-6, 1e6)
+    return now[0]
