@@ -18,7 +18,7 @@ from apportion.forecast import (
     make_plan,
     replay,
 )
-from apportion.forecast._planning import cut, toll
+from apportion.forecast._planning import SEGMENTS, cut, toll
 from apportion.forecast._search import best_shares
 from apportion.forecast._state import binned
 from apportion.forecast._variants import experience, value_and_slope, variants_of_one
@@ -94,13 +94,13 @@ def test_gradient_of_the_objective_by_the_shares(objective):
     _, past = history(world(transfer=np.eye(4) + 0.3 * np.eye(4, k=1)), n_runs=2)
     posterior = fit(past, n_members=16)
     outlook = posterior.outlook(cut(past.remaining / past.budget))
-    shares = np.random.default_rng(0).dirichlet(np.ones(4), size=(2, 3))
+    shares = np.random.default_rng(0).dirichlet(np.ones(4), size=(2, SEGMENTS))
 
     def value(table):
         return objective.value(outlook.scores(table), TASKS).mean(axis=1)
 
     gradient = outlook.gradient(shares, objective.gradient(outlook.scores(shares), TASKS))
-    for segment in range(3):
+    for segment in range(SEGMENTS):
         for task in range(4):
             high, low = shares.copy(), shares.copy()
             high[:, segment, task] += 1e-6
@@ -173,7 +173,7 @@ def test_plan_finds_what_is_worth_it_and_obeys_constraints():
 def test_noise_of_the_objective_is_held_against_a_plan():
     _, past = history(world(), n_runs=2)
     outlook = fit(past, n_members=8).outlook(cut(past.remaining / past.budget))
-    shares, noise, left = np.full((2, 3, 4), 0.25), np.full((2, 4), 0.03), np.array([1.0, 0.5])
+    shares, noise, left = np.full((2, SEGMENTS, 4), 0.25), np.full((2, 4), 0.03), np.array([1.0, 0.5])
 
     def held(tasks, evaluations):
         given = {"noise": noise, "left": left, "evaluations": evaluations}

@@ -13,10 +13,14 @@ from ._outlook import Outlook
 from ._search import best_shares, hand_out
 from .objective import Objective
 
-SEGMENTS = 3
+_LATE = np.array([0.2, 0.1, 0.06, 0.04])
+"""Pieces at the end, as fractions of the whole budget: where forgetting and recent shares matter."""
+
+_MOST = 0.75  # of the rest that they take at most
+
+SEGMENTS = len(_LATE) + 1
 """Pieces with constant shares that the rest of the budget is cut into."""
 
-_LAST, _BEFORE = 0.06, 0.18  # of the whole budget, at the end: where forgetting and recent shares matter
 _PARTS = (0.25, 0.5, 0.75, 1.0)
 _CHUNKS, _PART = 8, 0.05
 _LOOKS = 10.0  # evaluations at which a tether counts as it is given
@@ -24,9 +28,14 @@ _LEAST = 1e-3  # an exponentiated gradient cannot leave a share of zero
 
 
 def cut(left: Floats) -> Floats:
-    """Three pieces of what is left of the budget, as fractions of the whole, (n_runs, 3)."""
-    last, before = np.minimum(_LAST, 0.3 * left), np.minimum(_BEFORE, 0.3 * left)
-    return np.stack((left - last - before, before, last), axis=1)
+    """Pieces of what is left of the budget, shorter towards its end, as fractions of the whole, (n_runs, SEGMENTS).
+
+    >>> cut(np.array([1.0, 0.1])).round(3)
+    array([[0.6  , 0.2  , 0.1  , 0.06 , 0.04 ],
+           [0.025, 0.038, 0.019, 0.011, 0.008]])
+    """
+    late = np.minimum(1.0, _MOST * left / _LATE.sum())[:, None] * _LATE
+    return np.concatenate((left[:, None] - late.sum(axis=1, keepdims=True), late), axis=1)
 
 
 @dataclass(frozen=True, slots=True)

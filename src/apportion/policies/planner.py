@@ -27,7 +27,7 @@ class Planner(Policy):
 
     At an evaluation the learning curves of all tasks, and what they learn from each other's batches, are fitted to all
     evaluations so far (`forecast.Posterior` describes the model). Over draws from the posterior the shares of the rest
-    are sought that make the mean objective largest, in three pieces of time, so that tasks which forget come last. With
+    are sought that make the mean objective largest, in five pieces of time, so that tasks which forget come last. With
     G the gain over the safe shares, the plan goes towards them as far as mean(G) - caution * sd(G) - tether * noise *
     divergence rises, and stays safe where that is nowhere above 0. Where residuals are larger than noise explains, old
     evaluations fade, and caution grows with the misfit; `confidence_` and `misfit_` say so.
@@ -348,12 +348,13 @@ class Planner(Policy):
                 evaluations=seen.scores.shape[1],
             ),
         )
-        left = pieces / net[:, None]
+        # When each piece but the last ends.
+        ends = progress[:, None] + np.cumsum(pieces / net[:, None], axis=1)[:, :-1]
         worth = np.zeros((n_runs, n))
         if self.thrift > 0:
             worth = worth_of_knowing(outlook, tasks, self.objective, found.shares, fit.noise)
             worth *= (1.0 - progress)[:, None]
-        return found, np.stack((1.0 - left[:, 1] - left[:, 2], 1.0 - left[:, 2]), axis=1), worth
+        return found, ends, worth
 
     @classmethod
     def examples(cls) -> Iterator[Self]:
