@@ -184,7 +184,7 @@ def main(folders: list[str]) -> None:
         table(("study: setting", *CANDIDATES, BEST), [parts(title, settings[title]) for title in cut]),
         "What they cost: part of the budget spent on evaluations, seconds of the policy itself and of a run (of uniform in "
         "the second column), and the share of the budget not needed to reach uniform's last evaluation, on mean "
-        "curves (empty where it was not reached):\n",
+        "curves (empty where it was not reached, or where evaluations left tasks out):\n",
         table(
             ("study: setting", "uniform, s", *(f"{label}: {word}" for label in CANDIDATES for word in each)),
             [costs(title, settings[title]) for title in both],

@@ -101,6 +101,23 @@ def test_savings_are_measured_against_the_same_seed():
     assert (rows["exp3s"].reached, rows["exp3s"].n) == (1, 2)
 
 
+def test_nothing_is_made_up_where_evaluations_left_tasks_out():
+    full = [(0, 0.1), (50, 0.4), (100, 0.5)]
+    runs = [run_with("uniform", seed, (1, 1), full) for seed in (0, 1)]
+    runs += [run_with("planner", 0, (1, 1), [(0, 0.1), (51, math.nan), (99, 0.7)])]
+    runs += [run_with("planner", 1, (1, 1), [(0, 0.1), (50, 0.6), (100, math.nan)])]
+    (setting,) = gather(runs)
+    for task in ("a", tables.OBJECTIVE):
+        points = [row for row in tables.curves(setting) if row.policy == "planner" and row.task == task]
+        assert [(row.spent, row.mean, row.n) for row in points] == [(0, 0.1, 2), (51, 0.6, 1), (99, 0.7, 1)]
+        assert not any(row.joined for row in points)
+    assert all(row.joined for row in tables.curves(setting) if row.policy == "uniform")
+    (saved,) = (row for row in tables.savings(setting) if row.policy == "planner")
+    assert math.isnan(saved.share)
+    assert saved.reached == 0
+    assert {row.policy for row in tables.reach(setting)} == {"uniform"}
+
+
 def test_reach_has_no_budget_for_what_most_seeds_never_reached():
     runs = [
         run_with("uniform", 0, (1, 1), [(0, 0.0), (100, 0.5)]),

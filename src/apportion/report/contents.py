@@ -165,11 +165,14 @@ def _savings(setting: Setting, charts: Charts, prefix: str) -> Iterable[Block]:
                     percent(row.share),
                     percent(row.smallest),
                     percent(row.largest),
-                    Cell(f"{row.reached} of {row.n} seeds", row.reached / row.n),
+                    Cell("–")
+                    if math.isnan(row.share)
+                    else Cell(f"{row.reached} of {row.n} seeds", row.reached / row.n),
                 ]
                 for row in saved
             ),
-            "First crossing between evaluations during the run. A noisy curve crosses early by luck: read the row of "
+            "First crossing between evaluations during the run; a dash where evaluations left tasks out. A noisy curve "
+            "crosses early by luck: read the row of "
             f"{setting.reference} itself as the yardstick.",
         )
 

@@ -8,7 +8,6 @@ from typing import Any
 from ..settings import Setting
 from ..tables import KIND, OBJECTIVE, CurvePoint, Difference, Final, Forecast
 from .style import (
-    FEWEST_FOR_BANDS,
     MOST_PANELS,
     MOST_TALL_ROWS,
     altair,
@@ -38,7 +37,7 @@ _GOALS = {
 def objective(rows: Sequence[CurvePoint], setting: Setting, finals: Sequence[Final] = ()) -> Any:
     """The objective over the budget, a line for each policy with its band over seeds, and what the final test says."""
     shown = [row for row in rows if row.task == OBJECTIVE]
-    sparing = {row.policy for row in rows if (row.policy, row.spent) not in {(own.policy, own.spent) for own in shown}}
+    sparing = [policy for policy in setting.policies if any(row.policy == policy and not row.joined for row in shown)]
     values, layers = _measured(shown, setting), _lines(setting, "objective", band=has_bands(shown))
     ends = _tested([row for row in finals if row.task == OBJECTIVE], setting)
     layers = [layer.transform_filter("datum.kind == 'measured'") for layer in layers] + _squares(setting, ends)
@@ -49,7 +48,7 @@ def objective(rows: Sequence[CurvePoint], setting: Setting, finals: Sequence[Fin
         f"{_GOALS[setting.goal]}; bigger is better",
         f"Line: mean; {band_words(shown, 'band')}; {seeds_words(setting)}",
         _SQUARES if ends else "",
-        f"No point where an evaluation left tasks out: {', '.join(sorted(sparing))}" if sparing else "",
+        f"Points without a line, as evaluations left tasks out: {', '.join(sparing)}" if sparing else "",
         description=f"Line chart of the objective over the budget for {', '.join(setting.policies)}.",
     )
 
@@ -103,6 +102,7 @@ def scores(
         if forecasts
         else "",
         _SQUARES if ends else "",
+        "Points without a line: evaluations left the task out" * any(not row.joined for row in rows),
         f"The {len(tasks)} tasks in which policies differ most; {left_out} more are in the tables" if left_out else "",
         description=f"Line charts of the held-out scores of {len(tasks)} tasks over the budget, one panel each.",
     )
@@ -227,7 +227,8 @@ def _lines(setting: Setting, word: str, *, band: bool, end: float = 0.0) -> list
     y = alt.Y("mean:Q", title=word, scale=alt.Scale(zero=False))
     encoding = policy_colour(setting)
     tip = ["task:N", "policy:N", "spent:Q", "mean:Q", "lower:Q", "upper:Q", "n:Q"]
-    line = alt.Chart().mark_line(strokeWidth=2.2).encode(x=x, y=y, opacity=highlighted(1.0, 0.12), **encoding)
+    joined = alt.Chart().transform_filter("datum.joined")
+    line = joined.mark_line(strokeWidth=2.2).encode(x=x, y=y, opacity=highlighted(1.0, 0.12), **encoding)
     points = (
         alt.Chart()
         .mark_point(filled=True, size=22)
@@ -237,9 +238,7 @@ def _lines(setting: Setting, word: str, *, band: bool, end: float = 0.0) -> list
         return [line, points]
     alone = alt.condition("highlight == datum.policy", alt.value(0.2), alt.value(0.0))
     opacity = alone if len(setting.policies) > _MOST_BANDS else highlighted(0.16, 0.02)
-    # Where evaluations left tasks out, a point may stand for one or two seeds, whose interval would bury the others.
-    wide = alt.Chart().transform_filter(f"datum.n >= {FEWEST_FOR_BANDS}")
-    area = wide.mark_area().encode(x=x, y="lower:Q", y2="upper:Q", color=encoding["color"], opacity=opacity)
+    area = joined.mark_area().encode(x=x, y="lower:Q", y2="upper:Q", color=encoding["color"], opacity=opacity)
     return [area, line, points]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ class Saving(NamedTuple):
     """Share of the budget with which a policy reached the reference's last evaluation.
 
     `level` is the mean of the levels to be reached; `share` is the median over seeds, `smallest` and `largest` the
-    extremes; inf where a seed never got there.
+    extremes; inf where a seed never got there, NaN where evaluations left tasks out, so that nobody can tell.
     """
 
     policy: str
@@ -61,14 +62,18 @@ def budget_to_reach(run: Run, level: float) -> float:
 
 
 def reach(setting: Setting) -> list[Reach]:
-    """Budget needed for each of `N_LEVELS` levels, from the lowest first evaluation to the highest mean last one."""
-    starts, ends = [_ends(setting, policy) for policy in setting.policies], []
+    """Budget needed for each of `N_LEVELS` levels, from the lowest first evaluation to the highest mean last one.
+
+    Policies whose evaluations left out tasks that count have no rows: nobody knows when they got there.
+    """
+    policies = [policy for policy in setting.policies if not is_sparing(setting.of(policy))]
+    starts, ends = [_ends(setting, policy) for policy in policies], []
     ends = [end for _, end in starts if np.isfinite(end)]
     begins = [start for start, _ in starts if np.isfinite(start)]
     if not ends or max(ends) <= min(begins):
         return []
     found: list[Reach] = []
-    for policy in setting.policies:
+    for policy in policies:
         runs = setting.of(policy)
         for level in np.linspace(min(begins), max(ends), N_LEVELS):
             needed = np.array([budget_to_reach(run, level) for run in runs])
@@ -92,10 +97,17 @@ def savings(setting: Setting) -> list[Saving]:
         levels = np.where(np.isfinite(levels), levels, mean)
         needed = [budget_to_reach(run, float(level)) for run, level in zip(runs, levels, strict=True)]
         parts = np.array(needed) / setting.budget
+        if is_sparing(runs):
+            parts = np.full(len(runs), np.nan)
         reached = int(np.isfinite(parts).sum())
         smallest, largest = float(parts.min()), float(parts.max())
         found.append(Saving(policy, float(levels.mean()), _median(parts), smallest, largest, reached, len(runs)))
     return found
+
+
+def is_sparing(runs: Sequence[Run]) -> bool:
+    """Whether some evaluation left out tasks that count, so that the objective then is not known."""
+    return any(bool(np.isnan(run.objectives).any()) for run in runs)
 
 
 def _last(run: Run) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,10 @@ MOST_POINTS = 60
 
 
 class CurvePoint(NamedTuple):
-    """Mean held-out score over seeds after a part of the budget; `task` may be `OBJECTIVE`."""
+    """Mean held-out score over seeds after a part of the budget; `task` may be `OBJECTIVE`.
+
+    `joined` says whether every evaluation of the policy measured it: only then may a line join the points.
+    """
 
     policy: str
     task: str
@@ -28,6 +32,7 @@ class CurvePoint(NamedTuple):
     lower: float
     upper: float
     n: int
+    joined: bool
 
 
 class Final(NamedTuple):
@@ -79,7 +84,8 @@ def curves(setting: Setting) -> list[CurvePoint]:
     """Scores of the tasks and the objective over the budget, for each policy, with intervals over its seeds.
 
     Points are the evaluations of the policy's first run, at most `MOST_POINTS`; other runs are interpolated linearly
-    between their own evaluations and left out beyond them.
+    between their own evaluations and left out beyond them. Where evaluations left a task out, nothing is interpolated:
+    what was measured counts at the nearest point, and a point is the mean of the seeds that measured there.
     """
     found: list[CurvePoint] = []
     for policy in setting.policies:
@@ -87,12 +93,14 @@ def curves(setting: Setting) -> list[CurvePoint]:
         grid = max((run.log.evaluated_at for run in runs), key=lambda at: at.size)
         if grid.size > MOST_POINTS:
             grid = np.linspace(grid[0], grid[-1], MOST_POINTS)
-        values = np.stack([_at(run, grid) for run in runs])
-        for task, table in ((OBJECTIVE, objective(values, setting.tasks, setting.goal)), *_by_task(setting, values)):
+        for task, rows in _measured(setting, runs):
+            joined = all(bool(np.isfinite(row).all()) for row in rows)
+            place = _between if joined else _nearest
+            table = np.stack([place(run.log.evaluated_at, row, grid) for run, row in zip(runs, rows, strict=True)])
             for point, spent in enumerate(grid):
                 interval = mean_over_seeds(table[:, point])
                 if interval.n:
-                    found.append(CurvePoint(policy, task, float(spent), *interval))
+                    found.append(CurvePoint(policy, task, float(spent), *interval, joined))
     return found
 
 
@@ -111,8 +119,11 @@ def finals(setting: Setting) -> list[Final]:
     return found
 
 
-def _by_task(setting: Setting, values: Floats) -> list[tuple[str, Floats]]:
-    return [(task.name, values[:, :, index]) for index, task in enumerate(setting.tasks)]
+def _measured(setting: Setting, runs: Sequence[Run]) -> Iterator[tuple[str, list[Floats]]]:
+    """The objective and each task, with its scores at the evaluations of each run."""
+    yield OBJECTIVE, [run.objectives for run in runs]
+    for index, task in enumerate(setting.tasks):
+        yield task.name, [run.log.scores[:, index] for run in runs]
 
 
 def _last(run: Run) -> Floats:
@@ -125,6 +136,15 @@ def _at(run: Run, grid: Floats) -> Floats:
     for index in range(len(run.tasks)):
         known = np.isfinite(run.log.scores[:, index])
         if known.any():
-            at, values = run.log.evaluated_at[known], run.log.scores[known, index]
-            found[:, index] = np.interp(grid, at, values, left=np.nan, right=np.nan)
+            found[:, index] = _between(run.log.evaluated_at[known], run.log.scores[known, index], grid)
+    return found
+
+
+def _between(at: Floats, values: Floats, grid: Floats) -> Floats:
+    return np.interp(grid, at, values, left=np.nan, right=np.nan) if at.size else np.full(grid.size, np.nan)
+
+
+def _nearest(at: Floats, values: Floats, grid: Floats) -> Floats:
+    found, known = np.full(grid.size, np.nan), np.isfinite(values)
+    found[np.abs(at[known, None] - grid).argmin(axis=1)] = values[known]
     return found

@@ -129,7 +129,7 @@ def _saving(setting: Setting, rows: dict[str, Saving], best: str) -> list[str]:
     if best not in rows:
         return []
     own, other = rows[best], rows[setting.reference]
-    if math.isinf(own.share):
+    if not math.isfinite(own.share) or math.isnan(other.share):
         return []
     return [
         f"It reached {setting.reference}'s last evaluation with {own.share:.0%} of the budget (median, reached in "
