@@ -33,7 +33,7 @@ def test_losses_tell_what_scores_were_not_measured():
     said = [fit(history(with_losses=given)[0], n_members=64).forecast().scores for given in (False, True)]
     true = [0.1 + 0.8 * -np.expm1(-150 / 40), 0.1]
     without, with_losses = (np.abs(item.value[0] - true) for item in said)
-    assert with_losses[0] < 0.3 * without[0]
+    assert with_losses[0] < 0.6 * without[0]
     assert with_losses.max() < 0.1
     assert (said[1].lower[0] < true).all()
     assert (true < said[1].upper[0]).all()
@@ -151,6 +151,24 @@ def test_successes_tell_more_than_losses():
     by_loss, by_success = (fit(item, n_members=64).forecast().scores for item in (past, both))
     assert (by_success.upper - by_success.lower)[0, 0] < (by_loss.upper - by_loss.lower)[0, 0]
     np.testing.assert_allclose(by_success.value[0], [0.1 + 0.8 * -np.expm1(-150 / 40), 0.1], atol=0.05)
+
+
+def test_successes_may_start_elsewhere_than_scores():
+    # Of a regression, whose score is r2, 40 % are within the tolerance before any training.
+    counts = np.outer(np.arange(12), [10.0, 10.0])
+    learned = -np.expm1(-counts[:, 0] / 40)
+    middle = np.concatenate((learned[:1], 0.5 * (learned[1:] + learned[:-1])))
+    right = np.stack((0.4 + 0.5 * middle, 0.1 + 0.75 * middle), axis=1)
+    right[1:] += 0.02 * np.random.default_rng(4).normal(size=(11, 2))
+    scores = np.full((12, 2), np.nan)
+    scores[0] = [-0.1, 0.1]
+    told = {"successes": right, "losses": np.full((12, 2), np.nan)}
+    past = History.of_run(TASKS, counts=counts, scores=scores, budget=300, upper=1.0, **told)
+    said = fit(past, n_members=64).forecast().scores
+    wanted = [1.1 * (0.5 / 0.6) - 0.1, 0.1 + 0.75]
+    np.testing.assert_allclose(said.value[0], wanted, atol=0.08)
+    assert (said.lower[0] < wanted).all()
+    assert (wanted < said.upper[0]).all()
 
 
 def test_means_over_many_batches_are_one_look_at_the_noise():

@@ -25,6 +25,7 @@ class Evidence:
         away: how far a task was out of mind, (n_runs, n_tasks, n_rows).
         n_scores: rows that are scores.
         unit: what a whole success, or the fall of a loss to 0, is worth in units of the scale, (n_runs, n_tasks).
+        top: largest possible value of a row, inf where there is none, (n_runs, n_tasks).
     """
 
     y: Floats
@@ -33,6 +34,7 @@ class Evidence:
     away: Floats
     n_scores: int
     unit: Floats
+    top: Floats
 
     def rows(self, score: Floats, training: Floats) -> Floats:
         """One value per task for the scores, another for training batches, as (n_runs, n_tasks, n_rows)."""
@@ -43,7 +45,8 @@ class Evidence:
     def look(self, theta: Floats, feature: Floats, tail: Floats, y: Floats, *, shared: bool) -> tuple[Floats, Floats]:
         """Residuals (R, H, I, T) and their derivatives (R, H, I, T, P) at parameters (R, H, I, P).
 
-        Training batches follow the curve of their task's score with a start, a span and a speed of their own.
+        Training batches follow the curve of their task's score with a start, a span and a speed of their own. As both
+        end at the same top, a start further up leaves less to rise: the span is proportional to what is above it.
 
         Args:
             theta: parameters; H stands for shapes or for draws.
@@ -63,6 +66,9 @@ class Evidence:
             span[..., n:] += theta[..., LINK_SPAN, None]
             start[..., n:] = theta[..., LINK_START, None]
         speed, span = np.exp(speed), np.exp(span)
+        own_room, own_fall = self._room(theta[..., START])
+        room, fall = self._room(theta[..., LINK_START])
+        span[..., n:] *= room / own_room
         z = speed * taught
         u, slope = value_and_slope(z, tail)
         loss = 1.0 - theta[..., INTERFERENCE, None] * away
@@ -76,8 +82,8 @@ class Evidence:
         jacobian[..., SPEED] = steep * z
         jacobian[..., INTERFERENCE] = -span * u * away
         jacobian[..., LINK_START : LINK_SPEED + 1] = 0.0
-        jacobian[..., n:, LINK_START] = jacobian[..., n:, START]
-        jacobian[..., n:, START] = 0.0
+        jacobian[..., n:, LINK_START] = jacobian[..., n:, START] - grown[..., n:] * fall
+        jacobian[..., n:, START] = grown[..., n:] * own_fall
         jacobian[..., n:, LINK_SPAN] = jacobian[..., n:, SPAN]
         jacobian[..., n:, LINK_SPEED] = jacobian[..., n:, SPEED]
         each = feature[:, :, None] if shared else feature
@@ -85,6 +91,18 @@ class Evidence:
         for task in range(n_tasks):
             jacobian[:, :, task, :, TRANSFER + task] = 0.0
         return residual, jacobian
+
+    def _room(self, start: Floats) -> tuple[Floats, Floats]:
+        """What is above a start, 1 where there is no top, and the fall of its log with the start, (R, H, I, 1) both."""
+        top = self.top[:, None]
+        bounded = np.isfinite(top)
+        room, least = np.where(bounded, top - start, 1.0), np.where(bounded, LEAST_ROOM * top, 0.0)
+        fall = np.where(bounded & (room > least), 1.0 / np.maximum(room, least), 0.0)
+        return np.maximum(room, least)[..., None], fall[..., None]
+
+
+LEAST_ROOM = 0.05
+"""Part of what is above the first score that is left above any start."""
 
 
 def risen(
@@ -127,6 +145,7 @@ def make_evidence(
     total: Floats,
     memory: Floats,
     variants: Variants,
+    top: Floats,
 ) -> Evidence:
     """Bring scores and what training batches told into rows.
 
@@ -142,12 +161,13 @@ def make_evidence(
         total: steps of a whole budget, (n_runs,).
         memory: steps over which recent shares count, (n_runs,).
         variants: the shapes.
+        top: largest possible value of a row, inf where there is none, (n_runs, n_tasks).
     """
     y, mask = scores
     streams = experience(counts, epochs, total, variants)
     away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)
     if told is None:
-        return Evidence(y, mask, streams, away, y.shape[2], np.ones(y.shape[:2]))
+        return Evidence(y, mask, streams, away, y.shape[2], np.ones(y.shape[:2]), top)
     # Rows without any score, but for the last, where the forecast begins, say nothing.
     rows = np.union1d(np.flatnonzero((mask > 0).any(axis=(0, 1))), [y.shape[2] - 1])
     values, unit = told
@@ -161,6 +181,7 @@ def make_evidence(
         np.concatenate((away[..., rows], _middle(away, 2)), axis=2),
         len(rows),
         unit,
+        top,
     )
 
 

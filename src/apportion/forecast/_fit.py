@@ -160,7 +160,7 @@ def fit_curves(
     seen = (measured.transpose(0, 2, 1) * fresh).sum(axis=-1)
     headroom = np.log(np.maximum((upper - first) / scale[:, None], 1e-3))  # (R, I)
     told = risen(successes, losses, first, scale, headroom)
-    data = make_evidence((y, mask), told, count, counts, epochs, total, memory, variants)
+    data = make_evidence((y, mask), told, count, counts, epochs, total, memory, variants, np.exp(headroom))
     n, feature = data.n_scores, data.streams[:, variants.streams]  # (R, H, T, A)
 
     mean, sd = _prior_moments(priors, n_runs, n_tasks, OF_SUCCESS if successes is not None else OF_LOSS)
@@ -195,6 +195,9 @@ def fit_curves(
         """Precision of the prior; for transfer that of a Cauchy around its mean, at the present value."""
         found = np.broadcast_to(sd**-2.0, theta.shape).copy()
         away_from = theta[..., TRANSFER:] - mean[..., TRANSFER:]
+        # Where training batches start is known well for most tasks, and not at all for some.
+        astray = (theta - mean)[..., LINK_START]
+        found[..., LINK_START] = 2.0 / (2.0 * sd[..., LINK_START] ** 2 + astray**2)
         found[..., TRANSFER:] = np.where(own, 1e8, 2.0 / ((touch * spread) ** 2 + away_from**2))
         return found
 
@@ -306,6 +309,8 @@ def within(theta: Floats, headroom: Floats) -> Floats:
     theta[..., SPAN] = np.minimum(np.clip(theta[..., SPAN], -LARGEST, LARGEST), headroom)
     theta[..., SPEED] = np.clip(theta[..., SPEED], -LARGEST, LARGEST)
     theta[..., LINK_SPAN : LINK_SPEED + 1] = np.clip(theta[..., LINK_SPAN : LINK_SPEED + 1], -3.0, 3.0)
+    # What training batches tell ends at the same top.
+    theta[..., LINK_SPAN] = np.minimum(theta[..., LINK_SPAN], headroom - theta[..., SPAN])
     theta[..., INTERFERENCE] = np.clip(theta[..., INTERFERENCE], 0.0, 0.9)
     theta[..., TRANSFER:] = np.clip(theta[..., TRANSFER:], -20.0, 20.0)
     return theta
