@@ -221,16 +221,19 @@ def _print_asked(asked: Forecast, names: list[str]) -> None:
     console.print(make_table(("task", "share", "forecast"), rows, title="what if the rest were spent so"))
 
 
+def _chances(even: float, likely: float, unit: str) -> str:
+    if not np.isfinite(even):
+        return "less likely than not, within 100 budgets"
+    surely = f"within {likely:,.4g}" if np.isfinite(likely) else "not within 100 budgets"
+    return f"as likely as not within {even:,.4g} {unit}, nine times in ten {surely}"
+
+
 def _lines(advice: Advice, unit: str) -> Iterator[str]:
     names = advice.names
     dropped = [name for name, drop in zip(names, advice.plan.droppable[0], strict=True) if drop]
     yield f"can be dropped at no loss: {', '.join(dropped) or 'none'}"
     for item in advice.targets:
-        even, likely = (
-            f"{value:,.4g} {unit}" if np.isfinite(value) else "not within 100 budgets"
-            for value in (item.even, item.likely)
-        )
-        yield f"{item.task} at {item.score:g}: as likely as not after {even}, nine in ten after {likely}"
+        yield f"{item.task} at {item.score:g}: {_chances(item.even, item.likely, unit)}"
     sure = [
         (row, column)
         for row in range(len(names))
