@@ -116,6 +116,9 @@ def test_nothing_is_made_up_where_evaluations_left_tasks_out():
     assert math.isnan(saved.share)
     assert saved.reached == 0
     assert {row.policy for row in tables.reach(setting)} == {"uniform"}
+    # Nor is there anything to reach where the reference itself left tasks out.
+    (alone,) = gather(runs, reference="planner")
+    assert tables.savings(alone) == []
 
 
 def test_reach_has_no_budget_for_what_most_seeds_never_reached():

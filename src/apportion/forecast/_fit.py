@@ -39,7 +39,8 @@ ENOUGH = 6
 
 OF_LOSS, OF_SUCCESS = (0.1, 1.0, 0.5), (0.1, 0.25, 0.25)
 """Standard deviation of where training batches start in comparison with the score, in their unit, and of the logs of
-how far and how fast they rise: a success is nearly a score, the fall of a loss may look very different."""
+how far and how fast they rise: a success is nearly a score, the fall of a loss may look very different. The first
+is the width of a heavy-tailed prior, as the success of a regression starts nowhere near its score."""
 
 LARGEST = 12.0  # of the log of a span or a speed, in either direction
 
@@ -192,7 +193,7 @@ def fit_curves(
     touch = variants.touch[:, None, None]
 
     def ridge(theta: Floats) -> Floats:
-        """Precision of the prior; for transfer that of a Cauchy around its mean, at the present value."""
+        """Precision of the prior; for transfer and starts that of a Cauchy around its mean, at the present value."""
         found = np.broadcast_to(sd**-2.0, theta.shape).copy()
         away_from = theta[..., TRANSFER:] - mean[..., TRANSFER:]
         # Where training batches start is known well for most tasks, and not at all for some.

@@ -85,7 +85,7 @@ def overview(setting: Setting) -> TableBlock:
         rows,
         f"Best first. {scores}; differences are paired by seed. Budget to reach {setting.reference}: share of the "
         f"budget at which the last evaluation of {setting.reference} with the same seed was first reached, median over "
-        f"seeds.",
+        f"seeds; a dash where evaluations left tasks out.",
     )
 
 
@@ -172,8 +172,7 @@ def _savings(setting: Setting, charts: Charts, prefix: str) -> Iterable[Block]:
                 for row in saved
             ),
             "First crossing between evaluations during the run; a dash where evaluations left tasks out. A noisy curve "
-            "crosses early by luck: read the row of "
-            f"{setting.reference} itself as the yardstick.",
+            f"crosses early by luck: read the row of {setting.reference} itself as the yardstick.",
         )
 
 

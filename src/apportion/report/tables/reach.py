@@ -84,8 +84,11 @@ def reach(setting: Setting) -> list[Reach]:
 def savings(setting: Setting) -> list[Saving]:
     """Share of the budget with which each policy reached the last evaluation of the reference with the same seed.
 
-    A seed that the reference did not run has to reach the mean of the reference's seeds.
+    A seed that the reference did not run has to reach the mean of the reference's seeds. Empty where evaluations of
+    the reference left tasks out: the last one that did not may be the one before any training.
     """
+    if is_sparing(setting.of(setting.reference)):
+        return []
     own = {run.seed: _last(run) for run in setting.of(setting.reference)}
     mean = mean_over_seeds(np.array(list(own.values()))).mean
     if not np.isfinite(mean):
