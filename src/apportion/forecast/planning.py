@@ -26,7 +26,7 @@ class Plan:
         confidence: how far the recommendation goes from the safe shares (0) towards the best expected ones (1),
             (n_runs,).
         gain: of the objective over the safe shares, (n_runs,).
-        forecast: of the scores under the recommended shares.
+        forecast: of the scores if the whole rest is spent by `overall`.
         droppable: tasks without which the plan's mean objective loses at most `tolerance`, (n_runs, n_tasks).
         warnings: what the reader must know: a bad fit, tasks of which nothing is known, or that nothing can be gained.
     """
@@ -87,7 +87,7 @@ def make_plan(
     pieces = cut(left / history.budget)
     outlook = posterior.outlook(pieces)
     trouble = np.sqrt(np.maximum(np.nan_to_num(posterior.misfit, nan=1.0), 1.0))
-    # Where no task has two scores there is nothing to plan on.
+    # Where nothing is known of any task there is nothing to plan on.
     trouble = np.where(posterior.known.any(axis=1), trouble, _NEVER)
     limits = Limits(lower, upper)
     begun = posterior.shares(safe, pieces.shape[1])
