@@ -42,6 +42,15 @@ OF_LOSS, OF_SUCCESS = (0.1, 1.0, 0.5), (0.1, 0.25, 0.25)
 how far and how fast they rise: a success is nearly a score, the fall of a loss may look very different. The first
 is the width of a heavy-tailed prior, as the success of a regression starts nowhere near its score."""
 
+ALIKE = 10.0
+"""Tasks for which the prior odds of the shapes count beside those of the run, whose tasks tend to have the same."""
+
+TAILS = 4.0
+"""Degrees of freedom of the noise of scores: now and then one is far off."""
+
+CONSISTENT = 0.7666
+"""Mean of w z^2 for normal z, with w = min(1, (TAILS + 1) / (TAILS + z^2)): squares so weighted are too small by it."""
+
 LARGEST = 12.0  # of the log of a span or a speed, in either direction
 
 
@@ -78,7 +87,8 @@ class Fit:
         theta: shape (n_runs, n_variants, n_tasks, TRANSFER + n_tasks); the own entry of transfer is always 1.
         weight: posterior probability of each shape, (n_runs, n_variants, n_tasks).
         noise: standard deviation of an evaluation's score, (n_runs, n_tasks).
-        variance: of a row of the evidence that counts once, in its units, (n_runs, n_tasks, n_rows).
+        variance: of a row of the evidence that counts once, in its units, larger where a score is far off, (n_runs,
+            n_tasks, n_rows).
         rough: model-free estimate of the same, from second differences, (n_runs,); NaN before the third evaluation.
         misfit: mean squared residual of the best shapes divided by what noise explains, (n_runs,).
         experience: at the last evaluation, (n_runs, n_streams, n_tasks).
@@ -210,6 +220,7 @@ def fit_curves(
         return (residual**2 / each[:, None]).sum(axis=-1) + pull
 
     residual, jacobian = look(theta)
+    lighter = np.ones_like(each)[:, None]
     weights = ridge(theta)
     damping = np.full(theta.shape[:3], 1e-2)
     diagonal = np.arange(n_params)
@@ -229,7 +240,7 @@ def fit_curves(
         theta, residual, jacobian = tried, new_residual, new_jacobian
         damping = np.clip(np.where(better, damping * 0.2, damping * 8.0), 1e-6, 1e6)
         weights = ridge(theta)
-        variance = _variance(residual[..., :n], jacobian[..., :n, :], weights, variance, seen, guess)
+        variance = _variance(residual[..., :n] * lighter[..., :n], jacobian[..., :n, :], weights, variance, seen, guess)
         if data.y.shape[2] > n:
             part = (
                 residual[..., n:] / data.unit[:, None, :, None],
@@ -237,6 +248,9 @@ def fit_curves(
             )
             of_batch = _variance(*part, weights, of_batch, heard, guess_batch)
         each = data.rows(variance, of_batch * data.unit**2)
+        inlying = _inlying(residual[..., :n], each[..., :n])
+        each[..., :n] /= inlying
+        lighter[:, 0, :, :n] = np.sqrt(inlying / CONSISTENT)
 
     if starts > 1:
         value = objective(residual, theta, weights).reshape(n_runs, starts, -1, n_tasks)
@@ -246,19 +260,13 @@ def fit_curves(
         variants, touch = once, once.touch[:, None, None]
     curvature = (jacobian / each[:, None, ..., None]).swapaxes(-1, -2) @ jacobian
     _, log_det = np.linalg.slogdet(curvature + weights[..., None] * np.eye(n_params))
-    evidence = (
-        -0.5 * objective(residual, theta, weights)
-        + 0.5 * np.log(weights).sum(axis=-1)
-        - 0.5 * log_det
-        + variants.prior[None, :, None]
-    )
-    evidence -= evidence.max(axis=1, keepdims=True)
+    evidence = -0.5 * objective(residual, theta, weights) + 0.5 * np.log(weights).sum(axis=-1) - 0.5 * log_det
     # Near its mode a Cauchy prior says too little about what else is possible: draws get a wider one.
     wide = weights.copy()
     wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], (touch * priors.slab) ** -2))
-    weight = np.exp(evidence)
-    weight /= weight.sum(axis=1, keepdims=True)
-    misfit = _misfit(data, residual, weight, (rough, seen), (data.unit * np.sqrt(of_batch), heard, batches))
+    weight = _posterior(evidence, variants.prior)
+    of_batches = (data.unit * np.sqrt(of_batch), heard, batches)
+    misfit = _misfit(data, residual * lighter, weight, (rough, seen), of_batches)
     return Fit(
         theta=theta,
         weight=weight,
@@ -274,6 +282,37 @@ def fit_curves(
         headroom=headroom,
         evidence=data,
     )
+
+
+def _inlying(residual: Floats, each: Floats) -> Floats:
+    """What scores count for, at most 1: little where the best shape is far off, (n_runs, n_tasks, n_rows).
+
+    (f + 1) / (f + r^2 / variance), f = TAILS: the weights of Student's t (Lange, Little and Taylor 1989, doi
+    10.1080/01621459.1989.10478852, from memory).
+    """
+    best = (residual**2 / each[:, None]).sum(axis=-1).argmin(axis=1)
+    own = np.take_along_axis(residual, best[:, None, :, None], axis=1)[:, 0]
+    return np.minimum((TAILS + 1.0) / (TAILS + own**2 / each), 1.0)
+
+
+def _posterior(evidence: Floats, prior: Floats) -> Floats:
+    """Probabilities of the shapes of each task, (n_runs, n_variants, n_tasks).
+
+    The odds of the shapes have a Dirichlet prior that counts as much as ALIKE tasks; for each task they are those that
+    the other tasks of the run leave, found in eight rounds.
+
+    Args:
+        evidence: log marginal likelihood, (n_runs, n_variants, n_tasks).
+        prior: log odds before any data, (n_variants,).
+    """
+    likely = np.exp(evidence - evidence.max(axis=1, keepdims=True))
+    before = np.exp(prior)[None, :, None]
+    weight = before * likely
+    for _ in range(8):
+        weight /= weight.sum(axis=1, keepdims=True)
+        others = weight.sum(axis=2, keepdims=True) - weight
+        weight = (ALIKE * before + others) * likely
+    return weight / weight.sum(axis=1, keepdims=True)
 
 
 def first_and_scale(scores: Floats, measured: np.ndarray, upper: Floats) -> tuple[Floats, Floats]:

@@ -104,7 +104,7 @@ def find_plan(
         caution: see above, (n_runs,).
         toll: objective that is held against shares for each nat of their divergence from the safe ones, (n_runs,): no
             model is right far from what was tried.
-        members: search for these members only; None for all.
+        members: the best spending is sought for these only; None for all.
         iterations: of the climb after the greedy start.
     """
     view = outlook if members is None else outlook.pick(members)

@@ -62,6 +62,9 @@ def variants_of_one(tail: float, fading: float, plateau: float) -> Variants:
     return Variants.of([(tail, fading, plateau, 1.0)])
 
 
+DEPTH = 0.5
+"""Spans by which harm can take a task below its start."""
+
 ALONE = 0.1
 """Factor on the scale of transfer's prior for tasks that learn on their own."""
 
@@ -98,7 +101,7 @@ FEW = Variants.of(
 
 
 def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
-    """u(z) and du/dz; below 0 u = 2 tanh(z/2), nearly the straight line z at first, as harm cannot take without end.
+    """u(z) and du/dz; below 0 u = d tanh(z / d), d = DEPTH, the straight line z at first: harm cannot take without end.
 
     `tail` must broadcast against z.
 
@@ -111,8 +114,8 @@ def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
     depth = np.where(bounded, a * np.log1p(above / a), above)
     left = np.exp(-np.minimum(depth, 700.0))
     slope = np.where(bounded, left / (1.0 + above / a), left)
-    below = np.tanh(0.5 * np.minimum(z, 0.0))
-    return 1.0 - left + 2.0 * below, np.where(z < 0.0, 1.0 - below**2, slope)
+    below = np.tanh(np.minimum(z, 0.0) / DEPTH)
+    return 1.0 - left + DEPTH * below, np.where(z < 0.0, 1.0 - below**2, slope)
 
 
 def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants) -> Floats:
