@@ -1,5 +1,7 @@
 """The forecaster: derivatives, recovery of known worlds, calibration, honesty on bad input."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from apportion.forecast import (
     make_plan,
     replay,
 )
+from apportion.forecast._fit import posterior_of_shapes
 from apportion.forecast._planning import SEGMENTS, cut, toll
 from apportion.forecast._search import best_shares
 from apportion.forecast._state import binned
@@ -73,6 +76,33 @@ def test_slope_of_every_tail_is_the_derivative():
         near = (value_and_slope(z + 1e-6, np.array(tail))[0] - value_and_slope(z - 1e-6, np.array(tail))[0]) / 2e-6
         np.testing.assert_allclose(slope, near, rtol=1e-5, atol=1e-9)
         assert (np.diff(value) > 0).all()
+
+
+def test_harm_ends_somewhere():
+    assert value_and_slope(np.array([-1e6, 0.0]), np.array(np.inf))[0].tolist() == [-0.5, 0.0]
+
+
+def test_tasks_of_a_run_share_the_odds_of_their_shapes():
+    odds = np.log([0.5, 0.5])
+    unsure = np.zeros((1, 2, 1))
+    sure = np.array([[[0.0], [6.0]]])
+    alone = posterior_of_shapes(unsure, odds)
+    np.testing.assert_allclose(alone, 0.5)
+    together = posterior_of_shapes(np.concatenate((unsure, np.repeat(sure, 10, axis=2)), axis=2), odds)
+    # Ten others are nearly certain, and the prior counts as much as ten tasks: 0.5 / 2 + 1 / 2.
+    np.testing.assert_allclose(together[0, 1, 0], 0.75, atol=0.005)
+    np.testing.assert_allclose(together.sum(axis=1), 1.0)
+
+
+def test_a_score_that_is_far_off_is_not_taken_for_noise():
+    past = replace(history(world())[1], upper=np.full(N_TASKS, 1.02))
+    clean = fit(past, n_members=64, look_back=False).forecast().scores
+    off = past.scores.copy()
+    off[:, 5, 1] -= 2.5
+    shaken = fit(replace(past, scores=off), n_members=64, look_back=False).forecast().scores
+    # Had it been taken for noise, this task would be 0.3 away, in intervals seven times as wide.
+    assert np.abs(shaken.value - clean.value).max() < 0.05
+    assert np.median((shaken.upper - shaken.lower) / (clean.upper - clean.lower)) < 1.5
 
 
 def test_experience_agrees_with_a_batch_by_batch_sum():
@@ -317,6 +347,20 @@ class _Needy(Uniform):
 def test_binning_keeps_the_last_evaluations():
     values = np.arange(7.0).reshape(1, 7, 1)
     assert binned(values, 3).ravel().tolist() == [1.0, 4.0, 6.0]
+
+
+def test_thompson_sampling_plans_for_a_few_draws_and_is_repeatable():
+    from apportion.sim import simulate
+
+    setting = world(evaluations=20)
+    mean, first, again = (simulate(setting, Planner(thompson=number), n_runs=2, seed=0).counts for number in (0, 1, 1))
+    assert (first == again).all()
+    assert (first != mean).any()
+    every, all_ = (simulate(setting, Planner(thompson=number), n_runs=2, seed=0).counts for number in (0, 16))
+    assert (every == all_).all()
+    for wrong in (-1, 17):
+        with pytest.raises(ValueError, match="`thompson` must be from 0 to 16"):
+            Planner(thompson=wrong)
 
 
 def test_planner_beats_uniform_where_tasks_are_unequal_and_hardly_loses_where_equal():

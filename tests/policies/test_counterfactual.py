@@ -136,6 +136,15 @@ def test_dear_tasks_are_drawn_less():
     np.testing.assert_allclose(policy_.probabilities(context), [[0.75, 0.25]])
 
 
+def test_probabilities_fall_with_the_square_of_the_price_at_most():
+    for thrift, odds in ((2.0, 9.0), (0.5, 3.0**0.5), (0.0, 1.0)):
+        policy_ = Counterfactual(visits=0, exploration=0.0, warm_up=0.0, thrift=thrift)
+        policy_.reset([Task(name="a"), Task(name="b")])
+        context = Context.start(2)
+        context.counts[...], context.costs[...] = 1, [1.0, 3.0]
+        np.testing.assert_allclose(policy_.probabilities(context), [[odds / (odds + 1), 1 / (odds + 1)]])
+
+
 def test_a_gate_that_nothing_passes_keeps_the_prior():
     world = suite.load("few_steps/1")
     for gate, moved in ((1e9, False), (None, True)):
@@ -188,6 +197,7 @@ def test_values_follow_what_changes_and_average_what_is_noise():
         {"cap": 0.0},
         {"warm_up": -1.0},
         {"even": -1.0},
+        {"thrift": -1.0},
         {"window": 4},
         {"refresh": 0},
         {"reward": "other"},

@@ -264,7 +264,7 @@ def fit_curves(
     # Near its mode a Cauchy prior says too little about what else is possible: draws get a wider one.
     wide = weights.copy()
     wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], (touch * priors.slab) ** -2))
-    weight = _posterior(evidence, variants.prior)
+    weight = posterior_of_shapes(evidence, variants.prior)
     of_batches = (data.unit * np.sqrt(of_batch), heard, batches)
     misfit = _misfit(data, residual * lighter, weight, (rough, seen), of_batches)
     return Fit(
@@ -295,7 +295,7 @@ def _inlying(residual: Floats, each: Floats) -> Floats:
     return np.minimum((TAILS + 1.0) / (TAILS + own**2 / each), 1.0)
 
 
-def _posterior(evidence: Floats, prior: Floats) -> Floats:
+def posterior_of_shapes(evidence: Floats, prior: Floats) -> Floats:
     """Probabilities of the shapes of each task, (n_runs, n_variants, n_tasks).
 
     The odds of the shapes have a Dirichlet prior that counts as much as ALIKE tasks; for each task they are those that
