@@ -13,13 +13,13 @@ from apportion.tasksets import digits
 TASKSET = digits()
 
 
-def drawn(place, **terminal):
+def drawn(place, policy="round_robin", **terminal):
     """What is on the screen at the end of a short run, line by line, and all that was written."""
     file = io.StringIO()
     config = {
         "seed": 0,
         "when_exhausted": "cycle",
-        "policy": "round_robin",
+        "policy": policy,
         "taskset": {"name": "digits"},
         "budget": {"amount": 40},
         "training": {"threads": 1, "evaluation_size": 8, "evaluate_every": 10},
@@ -60,6 +60,17 @@ def test_no_terminal_gets_a_line_for_each_evaluation(tmp_path):
     lines = text.splitlines()
     assert len(lines) in (4, 5)
     assert all(re.fullmatch(r"[\d.]+/40 steps  negative .*angle -?\d\.\d{3}", line) for line in lines)
+
+
+def test_tasks_that_an_evaluation_left_out_are_not_called_undefined(tmp_path):
+    _, text = drawn(tmp_path / "run", policy="planner", force_terminal=False, width=80)
+    assert "undefined" not in text
+    # Before training all are measured, later hardly any.
+    assert len(re.findall(r"-?\d\.\d{3}", text.splitlines()[0])) == 8
+    shown, _ = drawn(tmp_path / "shown", policy="planner", force_terminal=True, width=120, height=40)
+    assert not any("undefined" in line for line in shown)
+    rows = [line for line in shown if "│" in line]
+    assert all(re.fullmatch(r"-?\d\.\d{3}", row.split("│")[5].strip()) for row in rows)
 
 
 def test_a_chart_has_gaps_and_may_have_a_scale_of_its_own():

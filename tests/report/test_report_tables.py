@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from apportion import Task
-from apportion.report import gather, run_of, tables
+from apportion.report import figures, gather, run_of, tables
 from apportion.report.tables import OBJECTIVE
 from report.made_runs import log_of, run_with
 
@@ -119,6 +119,15 @@ def test_nothing_is_made_up_where_evaluations_left_tasks_out():
     # Nor is there anything to reach where the reference itself left tasks out.
     (alone,) = gather(runs, reference="planner")
     assert tables.savings(alone) == []
+
+
+def test_where_no_line_may_be_drawn_there_is_no_layer_of_lines():
+    marks = []
+    for values in ([(0, 0.1), (50, 0.4), (100, 0.5)], [(0, 0.1), (50, math.nan), (100, 0.5)]):
+        (setting,) = gather([run_with("planner", 0, (1, 1), values)])
+        drawn = figures.objective(tables.curves(setting), setting).to_dict()
+        marks.append({layer["mark"]["type"] for layer in drawn["layer"]})
+    assert [("line" in found, "point" in found) for found in marks] == [(True, True), (False, True)]
 
 
 def test_reach_has_no_budget_for_what_most_seeds_never_reached():

@@ -108,7 +108,7 @@ class LiveView(Callback):
         if self._live is not None:
             self._show(trainer)
             return
-        scores = "  ".join(f"{name} {_score(value)}" for name, value in result.scores.items())
+        scores = "  ".join(f"{name} {_score(item.score)}" for name, item in result.tasks.items() if item.is_measured)
         spent = (
             f"{result.spent:,.6g}/{trainer.loader.selector.budget.amount:,.6g} {trainer.loader.selector.budget.unit}"
         )
@@ -130,8 +130,9 @@ class LiveView(Callback):
             self._live = None
 
     def _note(self, result: EvaluationResult) -> None:
-        for name, value in result.scores.items():
-            self._scores.setdefault(name, []).append(value)
+        for name, item in result.tasks.items():
+            if item.is_measured:
+                self._scores.setdefault(name, []).append(item.score)
 
     def _show(self, trainer: Trainer) -> None:
         now = time.monotonic()

@@ -43,6 +43,11 @@ class TaskScore:
     metrics: dict[str, float] = field(default_factory=dict[str, float])
     undefined: dict[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether the evaluation looked at this task; a score may be undefined even then."""
+        return not math.isnan(self.loss)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationResult:

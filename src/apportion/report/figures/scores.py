@@ -38,7 +38,7 @@ def objective(rows: Sequence[CurvePoint], setting: Setting, finals: Sequence[Fin
     """The objective over the budget, a line for each policy with its band over seeds, and what the final test says."""
     shown = [row for row in rows if row.task == OBJECTIVE]
     sparing = [policy for policy in setting.policies if any(row.policy == policy and not row.joined for row in shown)]
-    values, layers = _measured(shown, setting), _lines(setting, "objective", band=has_bands(shown))
+    values, layers = _measured(shown, setting), _lines(shown, setting, "objective")
     ends = _tested([row for row in finals if row.task == OBJECTIVE], setting)
     layers = [layer.transform_filter("datum.kind == 'measured'") for layer in layers] + _squares(setting, ends)
     chart = altair().layer(*layers, data=data(values + ends))
@@ -65,10 +65,7 @@ def scores(
     ahead = records([row for row in forecasts if row.task in tasks], setting)
     values += [{**record, "mean": record["score"], "kind": "forecast"} for record in ahead]
     end = max((row.spent for row in forecasts), default=0.0)
-    layers = [
-        layer.transform_filter("datum.kind == 'measured'")
-        for layer in _lines(setting, "score", band=has_bands(rows), end=end)
-    ]
+    layers = [layer.transform_filter("datum.kind == 'measured'") for layer in _lines(rows, setting, "score", end=end)]
     if forecasts:
         ahead = alt.Chart().transform_filter("datum.kind == 'forecast'")
         at = {"x": budget_axis(setting, end=end), "color": policy_colour(setting)["color"]}
@@ -221,7 +218,7 @@ def task_differences(rows: Sequence[Difference], setting: Setting) -> Any:
     )
 
 
-def _lines(setting: Setting, word: str, *, band: bool, end: float = 0.0) -> list[Any]:
+def _lines(rows: Sequence[CurvePoint], setting: Setting, word: str, *, end: float = 0.0) -> list[Any]:
     alt = altair()
     x = budget_axis(setting, end=end)
     y = alt.Y("mean:Q", title=word, scale=alt.Scale(zero=False))
@@ -234,7 +231,9 @@ def _lines(setting: Setting, word: str, *, band: bool, end: float = 0.0) -> list
         .mark_point(filled=True, size=22)
         .encode(x=x, y=y, color=encoding["color"], tooltip=tip, opacity=highlighted(0.9, 0.05))
     )
-    if not band:
+    if not any(row.joined for row in rows):
+        return [points]
+    if not has_bands(rows):
         return [line, points]
     alone = alt.condition("highlight == datum.policy", alt.value(0.2), alt.value(0.0))
     opacity = alone if len(setting.policies) > _MOST_BANDS else highlighted(0.16, 0.02)
