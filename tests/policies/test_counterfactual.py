@@ -137,8 +137,8 @@ def test_dear_tasks_are_drawn_less():
 
 
 def test_probabilities_fall_with_the_square_of_the_price_at_most():
-    for thrift, odds in ((2.0, 9.0), (0.5, 3.0**0.5), (0.0, 1.0)):
-        policy_ = Counterfactual(visits=0, exploration=0.0, warm_up=0.0, thrift=thrift)
+    for power, odds in ((2.0, 9.0), (0.5, 3.0**0.5), (0.0, 1.0)):
+        policy_ = Counterfactual(visits=0, exploration=0.0, warm_up=0.0, price_power=power)
         policy_.reset([Task(name="a"), Task(name="b")])
         context = Context.start(2)
         context.counts[...], context.costs[...] = 1, [1.0, 3.0]
@@ -197,7 +197,7 @@ def test_values_follow_what_changes_and_average_what_is_noise():
         {"cap": 0.0},
         {"warm_up": -1.0},
         {"even": -1.0},
-        {"thrift": -1.0},
+        {"price_power": -1.0},
         {"window": 4},
         {"refresh": 0},
         {"reward": "other"},

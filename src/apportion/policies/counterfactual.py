@@ -40,7 +40,7 @@ class Counterfactual(FeaturePolicy):
     nothing at first) costs less.
 
     What V estimates is reward per step in the states that the log visited: it says nothing about where another policy
-    would have led. Where tasks differ in the price of a decision, their probabilities fall with its power `thrift`: the
+    would have led. Where tasks differ in the price of a decision, their probabilities fall with its power `price_power`: the
     sixth, which gain per price would have, starves dear tasks that begin late.
 
     The usual reward is `worth`, which costs nothing; any estimate of what a decision earned does, also rewards that a
@@ -62,7 +62,7 @@ class Counterfactual(FeaturePolicy):
             then vary less than independent ones. The logged probabilities contain it.
         cap: largest probability of a task before exploration, in (0, 1].
         visits: how often each task is drawn at first, from 0.
-        thrift: power of the price by which probabilities fall, not negative; at most the weight of the first feature.
+        price_power: power of the price by which probabilities fall, not negative; at most the weight of the first feature.
         context_free: a number for each task in place of the features; its prior is 0.
         use_propensities: False counts all decisions alike, to show what the importance weights are worth.
 
@@ -95,7 +95,7 @@ class Counterfactual(FeaturePolicy):
     even: float = 0.3
     cap: float = 1.0
     visits: int = 2
-    thrift: float = 2.0
+    price_power: float = 2.0
     context_free: bool = False
     use_propensities: bool = True
 
@@ -113,7 +113,7 @@ class Counterfactual(FeaturePolicy):
         if self.gate is not None:
             check_number("gate", self.gate, low=0.0)
         check_number("exploration", self.exploration, low=0.0, high=1.0)
-        for name in ("warm_up", "even", "thrift"):
+        for name in ("warm_up", "even", "price_power"):
             check_number(name, getattr(self, name), low=0.0)
         check_number("cap", self.cap, low=0.0, high=1.0, low_open=True)
         check_integer("visits", self.visits, low=0)
@@ -146,7 +146,7 @@ class Counterfactual(FeaturePolicy):
         mask = None if available.all() else available
         logits = (self._seen() @ self.theta_[:, :, None])[:, :, 0]
         if not self.context_free:
-            logits = logits - np.clip(self.theta_[:, :1], 0.0, self.thrift) * np.log(self.prices(context))
+            logits = logits - np.clip(self.theta_[:, :1], 0.0, self.price_power) * np.log(self.prices(context))
         shares = softmax(logits, mask)
         if self.cap < 1.0 and mask is None:
             shares = capped(shares, self.cap)
