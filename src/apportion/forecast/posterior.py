@@ -71,7 +71,8 @@ class Posterior:
     it is sparse and may be of either sign; the noise has heavy tails (Student t) and is estimated from the residuals,
     drawn towards an estimate by second differences. The model's own error, which its draws do not hold, is added:
     intervals are stretched by how far fits to 40, 60 and 80 % of the history missed its last evaluation (`stretch`),
-    and a standard deviation of a tenth of the forecast change and half a percent of the scores' range is always expected.
+    and a standard deviation of a tenth of the forecast change and half a percent of the scores' range is always
+    expected.
 
     It fails where the curve of a task changes its nature (skills that appear, data that change); `misfit` then rises
     above `MISFIT`, and intervals widen with the noise.

@@ -40,8 +40,8 @@ class Counterfactual(FeaturePolicy):
     nothing at first) costs less.
 
     What V estimates is reward per step in the states that the log visited: it says nothing about where another policy
-    would have led. Where tasks differ in the price of a decision, their probabilities fall with its power `price_power`: the
-    sixth, which gain per price would have, starves dear tasks that begin late.
+    would have led. Where tasks differ in the price of a decision, their probabilities fall with its power
+    `price_power`: the sixth, which gain per price would have, starves dear tasks that begin late.
 
     The usual reward is `worth`, which costs nothing; any estimate of what a decision earned does, also rewards that a
     world gives itself. Changes of a level, such as `loss_decrease`, need `reward="own"`. Rewards of the whole
@@ -62,7 +62,8 @@ class Counterfactual(FeaturePolicy):
             then vary less than independent ones. The logged probabilities contain it.
         cap: largest probability of a task before exploration, in (0, 1].
         visits: how often each task is drawn at first, from 0.
-        price_power: power of the price by which probabilities fall, not negative; at most the weight of the first feature.
+        price_power: power of the price by which probabilities fall, not negative; at most the weight of the first
+            feature.
         context_free: a number for each task in place of the features; its prior is 0.
         use_propensities: False counts all decisions alike, to show what the importance weights are worth.
 
