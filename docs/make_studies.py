@@ -78,10 +78,10 @@ NOTES = """
   it brings `digit` from .79 to .90 and `shuffled` from .81 to .91, and loses as much where labels are wrong (`noisy` .64 to
   .51, `corrupted` .34 to .18: their training batches look as if nothing could be learned); `useless_2`, whose 80 examples
   are learned by heart, looks like progress and gets 16 % of the budget, as `copa` of SuperGLUE, with 400, gets 35 %. The planner, which sees
-  some held-out scores, changes less. To discount repeated examples was tried on other seeds: it helped SuperGLUE, and took the
-  gains of `few` and of vision's target away, which gain by repetition.
-- **Unequal costs**: `counterfactual` used to lose 0.010 there. It drew tasks by the sixth power of gain per price, which starved dear
-  tasks that begin late; now prices count with their square only (`price_power`, chosen on seeds 900 to 923).
+  some held-out scores, changes less. To discount repeated examples was tried on other seeds: it
+  brought SuperGLUE nothing that could be shown, and took away the gains of `few` and of vision's target, which gain by repetition.
+- **Unequal costs**: an earlier `counterfactual` drew tasks by the sixth power of gain per price (`price_power=6`), which starved dear
+  tasks that begin late, and lost there; now prices count with their square only, chosen on seeds 900 to 923.
 - **With 70 % of the budget** `planner` is ahead of uniform with all of it for both targets of digits (+0.174 [+0.158, +0.191] and
   +0.018 [+0.007, +0.029]), and behind with decoys (-0.065).
 

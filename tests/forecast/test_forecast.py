@@ -20,7 +20,7 @@ from apportion.forecast import (
     make_plan,
     replay,
 )
-from apportion.forecast._fit import posterior_of_shapes
+from apportion.forecast._fit import CONSISTENT, TAILS, posterior_of_shapes
 from apportion.forecast._planning import SEGMENTS, cut, toll
 from apportion.forecast._search import best_shares
 from apportion.forecast._state import binned
@@ -92,6 +92,13 @@ def test_tasks_of_a_run_share_the_odds_of_their_shapes():
     # Ten others are nearly certain, and the prior counts as much as ten tasks: 0.5 / 2 + 1 / 2.
     np.testing.assert_allclose(together[0, 1, 0], 0.75, atol=0.005)
     np.testing.assert_allclose(together.sum(axis=1), 1.0)
+
+
+def test_weights_of_scores_leave_normal_noise_its_variance():
+    z = np.linspace(-12.0, 12.0, 100_001)
+    squares = z**2 * np.minimum((TAILS + 1.0) / (TAILS + z**2), 1.0)
+    mean = np.sum(squares * np.exp(-(z**2) / 2)) * (z[1] - z[0]) / np.sqrt(2 * np.pi)
+    assert pytest.approx(mean, abs=1e-4) == CONSISTENT
 
 
 def test_a_score_that_is_far_off_is_not_taken_for_noise():
