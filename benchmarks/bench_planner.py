@@ -17,11 +17,16 @@ planner with lessons of three earlier runs to the planner without, on digits and
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+
+# Figures are those of one core; must be said before numpy is there.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 

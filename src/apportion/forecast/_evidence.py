@@ -6,12 +6,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import Floats
+from ..records import Bools, Floats, Ints
 from ._variants import REUSE, Variants, experience, kept, recent_shares, value_and_slope
 
 START, SPAN, SPEED, INTERFERENCE, LINK_START, LINK_SPAN, LINK_SPEED, TRANSFER = range(8)
 """Places of the parameters: start, log span, log speed, interference; for training batches where they start, and the
 logs of how far and how fast they rise beside the score; then one transfer for each source."""
+
+
+@dataclass(slots=True)
+class Look:
+    """How curves lie to the evidence. H stands for shapes or for draws.
+
+    Attributes:
+        residual: (R, H, I, T).
+        own: its derivatives by all parameters before TRANSFER, (R, H, I, TRANSFER, T).
+        steep: its derivative by the experience; times that from task a it is the one by the transfer from a, which is
+            never stored, (R, H, I, T).
+    """
+
+    residual: Floats
+    own: Floats
+    steep: Floats
+
+    def put(self, other: Look, where: Bools) -> None:
+        """Take over the rows (R, H, I) of another one."""
+        for name in self.__slots__:
+            getattr(self, name)[where] = getattr(other, name)[where]
+
+    def at(self, index: tuple[Ints, ...]) -> Look:
+        """Some of the rows (R, H, I)."""
+        return Look(self.residual[index], self.own[index], self.steep[index])
 
 
 @dataclass(slots=True)
@@ -21,7 +46,7 @@ class Evidence:
     Attributes:
         y: from the first score on, in units of the scale, 0 where not measured, (n_runs, n_tasks, n_rows).
         mask: square root of what each counts, 0 where not measured, the same shape.
-        streams: experience, (n_runs, n_streams, n_rows, n_tasks).
+        streams: experience, (n_runs, n_streams, n_tasks, n_rows).
         away: how far a task was out of mind, (n_runs, n_tasks, n_rows).
         n_scores: rows that are scores.
         unit: what a whole success, or the fall of a loss to 0, is worth in units of the scale, (n_runs, n_tasks).
@@ -42,22 +67,22 @@ class Evidence:
         parts = (np.repeat(score[..., None], self.n_scores, axis=2), np.repeat(training[..., None], n_rows, axis=2))
         return np.concatenate(parts, axis=2)[:, :, :n_rows]
 
-    def look(self, theta: Floats, feature: Floats, tail: Floats, y: Floats, *, shared: bool) -> tuple[Floats, Floats]:
-        """Residuals (R, H, I, T) and their derivatives (R, H, I, T, P) at parameters (R, H, I, P).
+    def look(self, theta: Floats, feature: Floats, tail: Floats, y: Floats, *, shared: bool) -> Look:
+        """Residuals and their derivatives at parameters (R, H, I, P).
 
         Training batches follow the curve of their task's score with a start, a span and a speed of their own. As both
         end at the same top, a start further up leaves less to rise: the span is proportional to what is above it.
 
         Args:
             theta: parameters; H stands for shapes or for draws.
-            feature: experience, (R, H, T, A) if all tasks of an H have the same, else (R, H, I, T, A).
+            feature: experience, (R, H, A, T) if all tasks of an H have the same, else (R, H, I, A, T).
             tail: of the shapes, broadcast against (R, H, I, T).
             y: rows to fit, broadcast against (R, H, I, T).
             shared: which of the two forms `feature` has.
         """
-        n, n_tasks = self.n_scores, theta.shape[2]
+        n = self.n_scores
         omega, away, mask = theta[..., TRANSFER:], self.away[:, None], self.mask[:, None]
-        taught = omega @ feature.swapaxes(-1, -2) if shared else (feature @ omega[..., None])[..., 0]
+        taught = omega @ feature if shared else (omega[..., None, :] @ feature)[..., 0, :]
         speed, span, start = (
             np.repeat(theta[..., place, None], taught.shape[-1], -1) for place in (SPEED, SPAN, START)
         )
@@ -76,21 +101,17 @@ class Evidence:
         # Weighted before they are spread over the sources, where the arrays are large.
         span *= mask
         grown, steep = span * u * loss, span * slope * loss
-        jacobian = np.empty((*z.shape, TRANSFER + n_tasks))
-        jacobian[..., START] = mask
-        jacobian[..., SPAN] = grown
-        jacobian[..., SPEED] = steep * z
-        jacobian[..., INTERFERENCE] = -span * u * away
-        jacobian[..., LINK_START : LINK_SPEED + 1] = 0.0
-        jacobian[..., n:, LINK_START] = jacobian[..., n:, START] - grown[..., n:] * fall
-        jacobian[..., n:, START] = grown[..., n:] * own_fall
-        jacobian[..., n:, LINK_SPAN] = jacobian[..., n:, SPAN]
-        jacobian[..., n:, LINK_SPEED] = jacobian[..., n:, SPEED]
-        each = feature[:, :, None] if shared else feature
-        np.multiply((steep * speed)[..., None], each, out=jacobian[..., TRANSFER:])
-        for task in range(n_tasks):
-            jacobian[:, :, task, :, TRANSFER + task] = 0.0
-        return residual, jacobian
+        own = np.empty((*z.shape[:-1], TRANSFER, z.shape[-1]))
+        own[..., START, :] = mask
+        own[..., SPAN, :] = grown
+        own[..., SPEED, :] = steep * z
+        own[..., INTERFERENCE, :] = -span * u * away
+        own[..., LINK_START : LINK_SPEED + 1, :] = 0.0
+        own[..., LINK_START, n:] = own[..., START, n:] - grown[..., n:] * fall
+        own[..., START, n:] = grown[..., n:] * own_fall
+        own[..., LINK_SPAN, n:] = own[..., SPAN, n:]
+        own[..., LINK_SPEED, n:] = own[..., SPEED, n:]
+        return Look(residual, own, steep * speed)
 
     def _room(self, start: Floats) -> tuple[Floats, Floats]:
         """What is above a start, 1 where there is no top, and the fall of its log with the start, (R, H, I, 1) both."""
@@ -167,7 +188,9 @@ def make_evidence(
     streams = experience(counts, epochs, total, variants)
     away = 1.0 - kept(recent_shares(counts, memory))[0].transpose(0, 2, 1)
     if told is None:
-        return Evidence(y, mask, streams, away, y.shape[2], np.ones(y.shape[:2]), top)
+        return Evidence(
+            y, mask, np.ascontiguousarray(streams.swapaxes(2, 3)), away, y.shape[2], np.ones(y.shape[:2]), top
+        )
     # Rows without any score, but for the last, where the forecast begins, say nothing.
     rows = np.union1d(np.flatnonzero((mask > 0).any(axis=(0, 1))), [y.shape[2] - 1])
     values, unit = told
@@ -177,7 +200,7 @@ def make_evidence(
     return Evidence(
         np.concatenate((y[..., rows], np.where(usable, values, 0.0).transpose(0, 2, 1)), axis=2),
         np.concatenate((mask[..., rows], np.sqrt(worth.transpose(0, 2, 1) * count)), axis=2),
-        np.concatenate((streams[:, :, rows], _middle(streams, 2)), axis=2),
+        np.ascontiguousarray(np.concatenate((streams[:, :, rows], _middle(streams, 2)), axis=2).swapaxes(2, 3)),
         np.concatenate((away[..., rows], _middle(away, 2)), axis=2),
         len(rows),
         unit,

@@ -17,9 +17,11 @@ from ._evidence import (
     START,
     TRANSFER,
     Evidence,
+    Look,
     make_evidence,
     risen,
 )
+from ._products import Products
 from ._variants import VARIANTS, Variants, recent_shares
 
 POOLED = 4.0
@@ -172,7 +174,7 @@ def fit_curves(
     headroom = np.log(np.maximum((upper - first) / scale[:, None], 1e-3))  # (R, I)
     told = risen(successes, losses, first, scale, headroom)
     data = make_evidence((y, mask), told, count, counts, epochs, total, memory, variants, np.exp(headroom))
-    n, feature = data.n_scores, data.streams[:, variants.streams]  # (R, H, T, A)
+    n, feature = data.n_scores, data.streams[:, variants.streams]  # (R, H, A, T)
 
     mean, sd = _prior_moments(priors, n_runs, n_tasks, OF_SUCCESS if successes is not None else OF_LOSS)
     sd = np.broadcast_to(sd, (n_runs, 1, n_tasks, sd.shape[-1])).copy()
@@ -212,53 +214,55 @@ def fit_curves(
         found[..., TRANSFER:] = np.where(own, 1e8, 2.0 / ((touch * spread) ** 2 + away_from**2))
         return found
 
-    def look(theta: Floats) -> tuple[Floats, Floats]:
+    def look(theta: Floats) -> Look:
         return data.look(theta, feature, tail, data.y[:, None], shared=True)
 
     def objective(residual: Floats, theta: Floats, ridge_: Floats) -> Floats:
         pull = ((theta - mean) ** 2 * ridge_).sum(axis=-1)
         return (residual**2 / each[:, None]).sum(axis=-1) + pull
 
-    residual, jacobian = look(theta)
+    products = Products.of(data.streams, variants.streams)
+    found = look(theta)
     lighter = np.ones_like(each)[:, None]
     weights = ridge(theta)
     damping = np.full(theta.shape[:3], 1e-2)
     diagonal = np.arange(n_params)
     for _ in range(iterations):
-        turned = jacobian.swapaxes(-1, -2)
-        curvature = turned @ (jacobian / each[:, None, ..., None])
-        gradient = (turned @ (residual / each[:, None])[..., None])[..., 0] + weights * (theta - mean)
+        curvature, gradient = products.slopes(found, each)
+        gradient += weights * (theta - mean)
         curvature[..., diagonal, diagonal] += weights * (1.0 + damping[..., None])
         curvature[..., diagonal[:TRANSFER], diagonal[:TRANSFER]] *= 1.0 + damping[..., None]
         move = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         move[..., SPAN : SPEED + 1] = np.clip(move[..., SPAN : SPEED + 1], -1.5, 1.5)
         tried = within(theta - move, headroom[:, None])
-        new_residual, new_jacobian = look(tried)
-        better = objective(new_residual, tried, weights) <= objective(residual, theta, weights)
-        worse = ~better
-        tried[worse], new_residual[worse], new_jacobian[worse] = theta[worse], residual[worse], jacobian[worse]
-        theta, residual, jacobian = tried, new_residual, new_jacobian
+        new = look(tried)
+        better = objective(new.residual, tried, weights) <= objective(found.residual, theta, weights)
+        tried[~better] = theta[~better]
+        new.put(found, ~better)
+        theta, found = tried, new
         damping = np.clip(np.where(better, damping * 0.2, damping * 8.0), 1e-6, 1e6)
         weights = ridge(theta)
-        variance = _variance(residual[..., :n] * lighter[..., :n], jacobian[..., :n, :], weights, variance, seen, guess)
+        residual = found.residual
+        told_of = products.squares(found, slice(0, n))
+        variance = _variance(residual[..., :n] * lighter[..., :n], told_of, weights, variance, seen, guess)
         if data.y.shape[2] > n:
-            part = (
-                residual[..., n:] / data.unit[:, None, :, None],
-                jacobian[..., n:, :] / data.unit[:, None, :, None, None],
-            )
-            of_batch = _variance(*part, weights, of_batch, heard, guess_batch)
+            part = residual[..., n:] / data.unit[:, None, :, None]
+            told_of = products.squares(found, slice(n, None)) / data.unit[:, None, :, None] ** 2
+            of_batch = _variance(part, told_of, weights, of_batch, heard, guess_batch)
         each = data.rows(variance, of_batch * data.unit**2)
         inlying = _inlying(residual[..., :n], each[..., :n])
         each[..., :n] /= inlying
         lighter[:, 0, :, :n] = np.sqrt(inlying / CONSISTENT)
 
     if starts > 1:
-        value = objective(residual, theta, weights).reshape(n_runs, starts, -1, n_tasks)
+        value = objective(found.residual, theta, weights).reshape(n_runs, starts, -1, n_tasks)
         best = value.argmin(axis=1) * len(once.tail) + np.arange(len(once.tail))[:, None]
         at = (np.arange(n_runs)[:, None, None], best, np.arange(n_tasks))
-        theta, residual, jacobian, weights, mean = (part[at] for part in (theta, residual, jacobian, weights, mean))
+        theta, weights, mean, found = theta[at], weights[at], mean[at], found.at(at)
         variants, touch = once, once.touch[:, None, None]
-    curvature = (jacobian / each[:, None, ..., None]).swapaxes(-1, -2) @ jacobian
+        products = Products.of(data.streams, variants.streams)
+    curvature, _ = products.slopes(found, each)
+    residual = found.residual
     _, log_det = np.linalg.slogdet(curvature + weights[..., None] * np.eye(n_params))
     evidence = -0.5 * objective(residual, theta, weights) + 0.5 * np.log(weights).sum(axis=-1) - 0.5 * log_det
     # Near its mode a Cauchy prior says too little about what else is possible: draws get a wider one.
@@ -274,7 +278,7 @@ def fit_curves(
         variance=each,
         rough=rough * scale,
         misfit=misfit,
-        experience=data.streams[:, :, n - 1],
+        experience=data.streams[..., n - 1],
         recent=recent_shares(counts, memory)[:, -1],
         scale=scale,
         wide=wide,
@@ -418,13 +422,11 @@ def _rough_noise(y: Floats, weight: Floats, *, bounded: bool = False) -> tuple[F
     return np.maximum(found, 1e-6), triples.astype(np.float64)
 
 
-def _variance(
-    residual: Floats, jacobian: Floats, weights: Floats, variance: Floats, seen: Floats, prior: Floats
-) -> Floats:
+def _variance(residual: Floats, told: Floats, weights: Floats, variance: Floats, seen: Floats, prior: Floats) -> Floats:
     """Noise variance of each task: residuals of its best shape, drawn towards those of the other tasks."""
     squares = (residual**2).sum(axis=-1).min(axis=1)  # (R, I)
     # Effective parameters, by the curvature of the data against that of the prior on the diagonal.
-    data = (jacobian**2).sum(axis=-2) / variance[:, None, :, None]
+    data = told / variance[:, None, :, None]
     used = (data / (data + weights)).sum(axis=-1).mean(axis=1)
     free = np.maximum(seen - used, 0.2 * seen)
     # The median over tasks: one task that the shapes cannot follow must not make the others look noisy.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records import Floats, Ints
-from ._evidence import INTERFERENCE, SPAN, SPEED, START, TRANSFER
+from ._evidence import INTERFERENCE, SPAN, SPEED, START, TRANSFER, Look
 from ._fit import Fit, within
 from ._variants import Variants
 
@@ -95,33 +95,35 @@ def _randomised(
     deviation = np.sqrt(fit.variance)[:, None]
     # What counts less is noisier.
     y = evidence.y[:, None] + deviation * noise[:, :, :n_rows] / np.maximum(evidence.mask[:, None], 0.05)
-    feature = evidence.streams[rows, stream]  # (R, M, I, T, A)
+    feature = evidence.streams[rows, stream]  # (R, M, I, A, T)
     tail = variants.tail[variant][..., None]
     diagonal = np.arange(n_params)
+    jacobian = np.empty((*variant.shape, n_params, n_rows))
 
-    def look(theta: Floats) -> tuple[Floats, Floats, Floats]:
-        residual, jacobian = evidence.look(theta, feature, tail, y, shared=False)
-        residual /= deviation
-        jacobian /= deviation[..., None]
-        value = (residual**2).sum(axis=-1) + ((theta - mean) ** 2 * wide).sum(axis=-1)
-        return residual, jacobian, value
+    def look(theta: Floats) -> tuple[Look, Floats]:
+        found = evidence.look(theta, feature, tail, y, shared=False)
+        found.residual /= deviation
+        found.own /= deviation[..., None, :]
+        found.steep /= deviation
+        return found, (found.residual**2).sum(axis=-1) + ((theta - mean) ** 2 * wide).sum(axis=-1)
 
-    now = (theta, *look(theta))
+    found, value = look(theta)
     damping = np.full(variant.shape, 1e-3)
     for _ in range(iterations):
-        theta, residual, jacobian, value = now
-        turned = jacobian.swapaxes(-1, -2)
-        curvature = turned @ jacobian
-        gradient = (turned @ residual[..., None])[..., 0] + wide * (theta - mean)
+        jacobian[..., :TRANSFER, :] = found.own
+        np.multiply(found.steep[..., None, :], feature, out=jacobian[..., TRANSFER:, :])
+        jacobian[:, :, tasks[0, 0], TRANSFER + tasks[0, 0]] = 0.0  # what a task has from itself is not fitted
+        curvature = jacobian @ jacobian.swapaxes(-1, -2)
+        gradient = (jacobian @ found.residual[..., None])[..., 0] + wide * (theta - mean)
         curvature[..., diagonal, diagonal] *= 1.0 + damping[..., None]
         curvature[..., diagonal, diagonal] += wide * (1.0 + damping[..., None])
         move = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         move[..., SPAN : SPEED + 1] = np.clip(move[..., SPAN : SPEED + 1], -1.5, 1.5)
         tried = within(theta - move, fit.headroom[:, None])
-        new = (tried, *look(tried))
-        worse = ~(new[-1] <= value)
-        for old, fresh in zip(now, new, strict=True):
-            fresh[worse] = old[worse]
-        now = new
+        new, reached = look(tried)
+        worse = ~(reached <= value)
+        tried[worse] = theta[worse]
+        new.put(found, worse)
+        theta, found, value = tried, new, np.where(worse, value, reached)
         damping = np.clip(np.where(worse, damping * 10.0, damping * 0.2), 1e-6, 1e6)
-    return now[0]
+    return theta

@@ -83,8 +83,10 @@ class Outlook:
         gone = fading * (steps / total[:, None])[:, None]  # (R, F, S)
         after = fading * ((ends[:, -1:] - ends) / total[:, None])[:, None]
         ready = np.where(
-            plateau > 0,
-            mean_ready((ends - steps)[:, None], ends[:, None], np.maximum(plateau, 1e-9) * total[:, None, None]),
+            plateau != 0,
+            mean_ready(
+                (ends - steps)[:, None], ends[:, None], np.where(plateau != 0, plateau, 1.0) * total[:, None, None]
+            ),
             1.0,
         )
         unit = (total / n_tasks)[:, None]
@@ -108,7 +110,7 @@ class Outlook:
 
     def scores(self, shares: Floats) -> Floats:
         """Scores at the end, (n_runs, n_members, n_tasks), for shares of (n_runs, n_segments, n_tasks)."""
-        return self._look(shares)[0]
+        return self._look(shares, self._amounts(shares)[0])[0]
 
     def pick(self, which: Ints) -> Outlook:
         """The outlook of some of the members only."""
@@ -133,11 +135,11 @@ class Outlook:
 
     def gradient(self, shares: Floats, towards: Floats) -> Floats:
         """Mean over the members of the derivative of sum_i towards_i score_i by the shares, shaped as `shares`."""
-        _, by_z, by_recent, recent_slope = self._look(shares)
+        amounts, slopes = self._amounts(shares)
+        _, by_z, by_recent, recent_slope = self._look(shares, amounts)
         n_runs, n_members, n_tasks = by_z.shape
         weighted = (towards * by_z)[..., None] * self.worth  # (R, M, I, S)
         flat = weighted.reshape(n_runs, n_members * n_tasks, -1).swapaxes(1, 2)
-        _, slopes = self._amounts(shares)
         found = flat @ self.members.rate.reshape(n_runs, n_members * n_tasks, n_tasks) / n_members
         found = found * slopes
         drawn = shares * self.per_share[:, None]
@@ -157,9 +159,8 @@ class Outlook:
         # The derivative leaves out that a piece also uses up the data of later ones.
         return drawn * worth, self.per_share[:, None] * np.exp(-np.maximum(end - 1.0, 0.0) / REUSE)
 
-    def _look(self, shares: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    def _look(self, shares: Floats, amounts: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         members = self.members
-        amounts, _ = self._amounts(shares)
         n_runs, n_members, n_tasks = members.at.shape
         rate = members.rate.reshape(n_runs, n_members * n_tasks, n_tasks)
         each = (rate @ amounts.swapaxes(1, 2)).reshape(n_runs, n_members, n_tasks, -1)

@@ -16,7 +16,8 @@ class Variants:
     Attributes:
         tail: exponent a of u(z) = 1 - (1 + z/a)^-a, whose slope at 0 is 1; inf is the saturating exponential.
         fading: how often the experience would fall to 1/e within one budget, 0 for no forgetting.
-        plateau: fraction of the budget after which a batch teaches half of what it will, 0 for no plateau.
+        plateau: fraction of the budget after which a batch teaches half of what it will, 0 for no plateau; below 0 that
+            after which it teaches half of what it did, as what all tasks share is learned.
         touch: factor on the scale of transfer's prior; small for tasks that learn on their own.
         height: added to the prior mean of the log span; very negative for tasks that learn nothing.
         prior: log probability before any data.
@@ -38,14 +39,18 @@ class Variants:
         """From rows of tail, fading, plateau and prior probability (not normalised).
 
         With `alone`, every shape comes twice: with transfer from other tasks, and with hardly any. `flat` is the prior
-        probability, beside those of the rows, of a task that learns nothing.
+        probability, beside those of the rows, of a task that learns nothing, from whatever batches.
         """
-        height = np.zeros(len(shapes))
-        if flat > 0:
-            height, shapes = np.append(height, FLAT), [*shapes, (np.inf, 0.0, 0.0, flat)]
         touch = np.ones(len(shapes))
         if alone:
-            touch, height, shapes = np.repeat([1.0, ALONE], len(shapes)), np.tile(height, 2), shapes + shapes
+            touch, shapes, flat = np.repeat([1.0, ALONE], len(shapes)), shapes + shapes, 2.0 * flat
+        height = np.zeros(len(shapes))
+        if flat > 0:
+            touch, height, shapes = (
+                np.append(touch, ALONE),
+                np.append(height, FLAT),
+                [*shapes, (np.inf, 0.0, 0.0, flat)],
+            )
         table = np.array(shapes, dtype=np.float64)
         rows, streams = np.unique(table[:, 1:3], axis=0, return_inverse=True)
         odds = table[:, 3] / table[:, 3].sum()
@@ -77,8 +82,9 @@ REUSE = 4.0
 VARIANTS = Variants.of(
     [
         (np.inf, 0.0, 0.0, 3.0),
-        (1.5, 0.0, 0.0, 2.0),
-        (0.6, 0.0, 0.0, 2.0),
+        (1.0, 0.0, 0.0, 3.5),
+        (np.inf, 0.0, -0.1, 1.0),
+        (np.inf, 0.0, -0.3, 1.0),
         (np.inf, 0.7, 0.0, 0.6),
         (np.inf, 2.0, 0.0, 0.5),
         (np.inf, 5.0, 0.0, 0.5),
@@ -91,7 +97,8 @@ VARIANTS = Variants.of(
     alone=True,
     flat=2.0,
 )
-"""Exponential and power curves, slow and fast forgetting, a short and a long plateau; repeated examples lose worth."""
+"""Exponential and power curves, batches that teach less and less, slow and fast forgetting, short and long plateaus;
+repeated examples lose worth."""
 
 
 FEW = Variants.of(
@@ -110,21 +117,28 @@ def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
     """
     above = np.maximum(z, 0.0)
     bounded = np.isfinite(tail)
-    a = np.where(bounded, tail, 1.0)
-    depth = np.where(bounded, a * np.log1p(above / a), above)
-    left = np.exp(-np.minimum(depth, 700.0))
-    slope = np.where(bounded, left / (1.0 + above / a), left)
+    if bounded.any():
+        a = np.where(bounded, tail, 1.0)
+        ratio = above / a
+        depth = np.where(bounded, a * np.log1p(ratio), above)
+        left = np.exp(-np.minimum(depth, 700.0))
+        slope = np.where(bounded, left / (1.0 + ratio), left)
+    else:
+        left = slope = np.exp(-np.minimum(above, 700.0))
+    value = 1.0 - left
+    negative = z < 0.0
+    if not negative.any():
+        return value, slope
     below = np.tanh(np.minimum(z, 0.0) / DEPTH)
-    return 1.0 - left + DEPTH * below, np.where(z < 0.0, 1.0 - below**2, slope)
+    return value + DEPTH * below, np.where(negative, 1.0 - below**2, slope)
 
 
 def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants) -> Floats:
     """Batches that still count at each evaluation in every stream of the variants.
 
     x_a(t) = keep x_a(t-1) + ready * fresh_a * (what of it is left) * exp(-max(0, e_a - 1) / REUSE), with fresh_a the
-    batches of task a since the last evaluation, keep = exp(-fading * steps since then / budget), ready = n^2 / (n^2 +
-    (plateau *
-    budget)^2), and e_a the passes over the data of task a (decay of repeated data after Muennighoff et al. 2023, arXiv
+    batches of task a since the last evaluation, keep = exp(-fading * steps since then / budget), ready the mean of
+    `readiness`, and e_a the passes over the data of task a (decay of repeated data after Muennighoff et al. 2023, arXiv
     2305.16264; their exact formula could not be checked).
 
     Args:
@@ -147,7 +161,7 @@ def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants
     for stream, (fading, plateau) in enumerate(variants.rows):
         gone = fading * steps / total[:, None]
         keep, left = np.exp(-gone), average_keep(gone)
-        if plateau > 0:
+        if plateau != 0:
             left = left * mean_ready(end - steps, end, plateau * total[:, None])
         gain = fresh * (left / unit)[:, :, None]
         if repeats:
@@ -179,10 +193,19 @@ def average_keep(gone: Floats) -> Floats:
     return np.where(gone > 1e-9, -np.expm1(-safe) / safe, 1.0)
 
 
+def readiness(steps: Floats, half: Floats) -> Floats:
+    """What a batch teaches after so many steps: n^2 / (n^2 + half^2); for half below 0 what this leaves of 1."""
+    ready = steps**2 / (steps**2 + half**2)
+    return np.where(half < 0.0, 1.0 - ready, ready)
+
+
 def mean_ready(start: Floats, end: Floats, half: Floats) -> Floats:
-    """Mean of n^2 / (n^2 + half^2) for n from `start` to `end`."""
+    """Mean of `readiness` for steps from `start` to `end`; `half` must not be 0."""
     width = np.maximum(end - start, 1e-9)
-    return np.clip(1.0 - half / width * (np.arctan(end / half) - np.arctan(start / half)), 0.0, 1.0)
+    missing = np.clip(
+        np.abs(half) / width * (np.arctan(end / np.abs(half)) - np.arctan(start / np.abs(half))), 0.0, 1.0
+    )
+    return np.where(half < 0.0, missing, 1.0 - missing)
 
 
 def recent_shares(counts: Floats, memory: Floats) -> Floats:

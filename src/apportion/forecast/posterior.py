@@ -63,16 +63,16 @@ class Posterior:
         noise
 
     u is a saturating exponential or a power law, and below 0 falls by half a span at most; x_a sums batches that fade
-    (forgetting), count little before a plateau is over, and lose worth by repetition; m falls from 1 as the recent
-    share r_i falls below the equal one. Several shapes (tail, fading, plateau) are fitted by maximum a posteriori, and
-    weighted by Laplace's approximation of their evidence and by odds that the tasks of a run share; draws are
-    randomised fits: each is fitted to scores and prior that were shaken by their noise, and so agrees with the data
-    also where curves are saturated, which Gaussians around the maxima do not. Transfer has a Cauchy prior around 0, so
-    it is sparse and may be of either sign; the noise has heavy tails (Student t) and is estimated from the residuals,
-    drawn towards an estimate by second differences. The model's own error, which its draws do not hold, is added:
-    intervals are stretched by how far fits to 40, 60 and 80 % of the history missed its last evaluation (`stretch`),
-    and a standard deviation of a tenth of the forecast change and half a percent of the scores' range is always
-    expected.
+    (forgetting), count little before a plateau is over or less and less from the start, and lose worth by repetition; m
+    falls from 1 as the recent share r_i falls below the equal one. Several shapes (tail, fading, plateau) are
+    fitted by maximum a posteriori, and weighted by Laplace's approximation of their evidence and by odds that the
+    tasks of a run share; draws are randomised fits: each is fitted to scores and prior that were shaken by their
+    noise, and so agrees with the data also where curves are saturated, which Gaussians around the maxima do not.
+    Transfer has a Cauchy prior around 0, so it is sparse and may be of either sign; the noise has heavy tails
+    (Student t) and is estimated from the residuals, drawn towards an estimate by second differences. The model's
+    own error, which its draws do not hold, is added: intervals are stretched by how far fits to 40, 60 and 80 % of
+    the history missed its last evaluation (`stretch`), and a standard deviation of a tenth of the forecast change
+    and half a percent of the scores' range is always expected.
 
     It fails where the curve of a task changes its nature (skills that appear, data that change); `misfit` then rises
     above `MISFIT`, and intervals widen with the noise.

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._check import check_integer, check_number
 from ..records import Bools, Context, Estimate, Evaluation, Floats, Ints, Task
-from ._variants import REUSE, kept, value_and_slope
+from ._variants import REUSE, kept, readiness, value_and_slope
 from .objective import MeanScore, Objective
 from .posterior import Posterior
 
@@ -94,7 +94,7 @@ class FittedWorld:
         """One batch of the task `chosen` in each run; `active` is 1 for runs that go on and 0 for others."""
         rows = np.arange(self.n_runs)
         n = self._counts.sum(axis=1, keepdims=True) + 0.5
-        ready = n**2 / (n**2 + self._half**2)
+        ready = readiness(n, self._half)
         epochs = self._counts[rows, chosen] * self.batch / self._sizes[chosen]
         worth = np.exp(-np.maximum(epochs - 1.0, 0.0) / REUSE) * active
         keep = np.where(active[:, None] > 0, self._keep, 1.0)

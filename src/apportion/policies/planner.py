@@ -225,12 +225,13 @@ class Planner(Policy):
         # Without prices a batch of any task is taken to cost the same.
         alike = progress[:, None] * evaluation.counts / np.maximum(steps, 1)[:, None]
         spent = alike if evaluation.costs is None else evaluation.costs
-        for fitted in (False, True):
-            rows = np.flatnonzero(ready & (self.fitted_ == fitted))
+        planned = self.fitted_.copy()
+        for warm in (False, True):
+            rows = np.flatnonzero(ready & (planned == warm))
             # What belongs to a few runs fits into the cache.
             for start in range(0, rows.size, _TOGETHER):
                 some = rows[start : start + _TOGETHER]
-                self._plan(some, spent[some], warm=fitted)
+                self._plan(some, spent[some], warm=warm)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a saved state, and with it what earlier runs taught; their directories may be gone."""
