@@ -20,7 +20,8 @@ from apportion.forecast import (
     make_plan,
     replay,
 )
-from apportion.forecast._fit import CONSISTENT, TAILS, posterior_of_shapes
+from apportion.forecast._fit import posterior_of_shapes
+from apportion.forecast._noise import CONSISTENT, TAILS
 from apportion.forecast._planning import SEGMENTS, cut, toll
 from apportion.forecast._search import best_shares
 from apportion.forecast._state import binned

@@ -21,11 +21,9 @@ from ._evidence import (
     make_evidence,
     risen,
 )
+from ._noise import CONSISTENT, inlier_weights, misfit_of, noise_variance, rough_noise
 from ._products import Products
 from ._variants import VARIANTS, Variants, recent_shares
-
-POOLED = 4.0
-"""Evaluations of a typical task that count towards the noise of each."""
 
 NOISE, TRIPLES = 0.04, 12.0
 """Noise of a score in units of the scale before anything is known, and how many second differences that counts for."""
@@ -36,9 +34,6 @@ BATCH_NOISE = 0.1
 TOLD = 3.0
 """Second differences for each task that this counts for."""
 
-ENOUGH = 6
-"""Second differences of what training batches told, for each task, that their noise can be told from."""
-
 OF_LOSS, OF_SUCCESS = (0.1, 1.0, 0.5), (0.1, 0.25, 0.25)
 """Standard deviation of where training batches start in comparison with the score, in their unit, and of the logs of
 how far and how fast they rise: a success is nearly a score, the fall of a loss may look very different. The first
@@ -46,12 +41,6 @@ is the width of a heavy-tailed prior, as the success of a regression starts nowh
 
 ALIKE = 10.0
 """Tasks for which the prior odds of the shapes count beside those of the run, whose tasks tend to have the same."""
-
-TAILS = 4.0
-"""Degrees of freedom of the noise of scores: now and then one is far off."""
-
-CONSISTENT = 0.7666
-"""Mean of w z^2 for normal z, with w = min(1, (TAILS + 1) / (TAILS + z^2)): squares so weighted are too small by it."""
 
 LARGEST = 12.0  # of the log of a span or a speed, in either direction
 
@@ -185,7 +174,7 @@ def fit_curves(
     theta = mean.copy()
     if warm is not None:
         theta[:, : warm.shape[1]] = warm
-    rough, triples = _rough_noise(y, (mask > 0) * float(width))
+    rough, triples = rough_noise(y, (mask > 0) * float(width))
     guess = (np.where(np.isfinite(rough), rough, 0.02) ** 2)[:, None]
     if told is not None:
         # With training batches there may be few scores, and few differences tell more of bends than of noise.
@@ -195,7 +184,7 @@ def fit_curves(
     # Fading says what to believe, not how noisy it was.
     batches = data.mask[..., n:] ** 2 / fresh[..., : data.mask.shape[2] - n]
     heard = ((batches > 0) * fresh[..., : data.mask.shape[2] - n]).sum(axis=-1)
-    near, triples = _rough_noise(data.y[..., n:] / data.unit[..., None], batches, bounded=True)
+    near, triples = rough_noise(data.y[..., n:] / data.unit[..., None], batches, bounded=True)
     part = np.where(np.isfinite(near), triples / (triples + TOLD * n_tasks), 0.0)
     guess_batch = (BATCH_NOISE ** (1.0 - part) * np.where(np.isfinite(near), near, 1.0) ** part)[:, None] ** 2
     of_batch = guess_batch * np.ones((1, n_tasks))
@@ -244,13 +233,13 @@ def fit_curves(
         weights = ridge(theta)
         residual = found.residual
         told_of = products.squares(found, slice(0, n))
-        variance = _variance(residual[..., :n] * lighter[..., :n], told_of, weights, variance, seen, guess)
+        variance = noise_variance(residual[..., :n] * lighter[..., :n], told_of, weights, variance, seen, guess)
         if data.y.shape[2] > n:
             part = residual[..., n:] / data.unit[:, None, :, None]
             told_of = products.squares(found, slice(n, None)) / data.unit[:, None, :, None] ** 2
-            of_batch = _variance(part, told_of, weights, of_batch, heard, guess_batch)
+            of_batch = noise_variance(part, told_of, weights, of_batch, heard, guess_batch)
         each = data.rows(variance, of_batch * data.unit**2)
-        inlying = _inlying(residual[..., :n], each[..., :n])
+        inlying = inlier_weights(residual[..., :n], each[..., :n])
         each[..., :n] /= inlying
         lighter[:, 0, :, :n] = np.sqrt(inlying / CONSISTENT)
 
@@ -270,7 +259,7 @@ def fit_curves(
     wide[..., TRANSFER:] = np.where(own, 1e8, np.minimum(weights[..., TRANSFER:], (touch * priors.slab) ** -2))
     weight = posterior_of_shapes(evidence, variants.prior)
     of_batches = (data.unit * np.sqrt(of_batch), heard, batches)
-    misfit = _misfit(data, residual * lighter, weight, (rough, seen), of_batches)
+    misfit = misfit_of(data, residual * lighter, weight, (rough, seen), of_batches)
     return Fit(
         theta=theta,
         weight=weight,
@@ -286,17 +275,6 @@ def fit_curves(
         headroom=headroom,
         evidence=data,
     )
-
-
-def _inlying(residual: Floats, each: Floats) -> Floats:
-    """What scores count for, at most 1: little where the best shape is far off, (n_runs, n_tasks, n_rows).
-
-    (f + 1) / (f + r^2 / variance), f = TAILS: the weights of Student's t (Lange, Little and Taylor 1989, doi
-    10.1080/01621459.1989.10478852, from memory).
-    """
-    best = (residual**2 / each[:, None]).sum(axis=-1).argmin(axis=1)
-    own = np.take_along_axis(residual, best[:, None, :, None], axis=1)[:, 0]
-    return np.minimum((TAILS + 1.0) / (TAILS + own**2 / each), 1.0)
 
 
 def posterior_of_shapes(evidence: Floats, prior: Floats) -> Floats:
@@ -358,78 +336,3 @@ def within(theta: Floats, headroom: Floats) -> Floats:
     theta[..., INTERFERENCE] = np.clip(theta[..., INTERFERENCE], 0.0, 0.9)
     theta[..., TRANSFER:] = np.clip(theta[..., TRANSFER:], -20.0, 20.0)
     return theta
-
-
-def _misfit(
-    data: Evidence,
-    residual: Floats,
-    weight: Floats,
-    of_scores: tuple[Floats, Floats],
-    of_batches: tuple[Floats, Floats, Floats],
-) -> Floats:
-    """Mean squared residual of the best shapes over all rows, in units of what noise explains, (n_runs,).
-
-    NaN where noise cannot be told yet.
-
-    Args:
-        data: that was fitted.
-        residual: (n_runs, n_variants, n_tasks, n_rows).
-        weight: of the shapes, (n_runs, n_variants, n_tasks).
-        of_scores: their noise from second differences, (n_runs,), and how many there are of each task, (n_runs,
-            n_tasks).
-        of_batches: the fitted noise of what training batches told, how many there are, both (n_runs, n_tasks), and what
-            each counts for, (n_runs, n_tasks, n_rows).
-    """
-    n, (rough, seen), (fitted, heard, batches) = data.n_scores, of_scores, of_batches
-    # In units of the fitted noise of each task, as that of a success depends on the success.
-    relative, triples = _rough_noise(data.y[..., n:] / fitted[..., None], batches, bounded=True)
-    relative = np.where(triples >= ENOUGH * data.y.shape[1], relative, np.nan)
-    squares, rows = np.zeros((2, len(rough)))
-    for part, noise, unit, number in (
-        (residual[..., :n], rough, np.ones_like(fitted), seen),
-        (residual[..., n:], relative, fitted, heard),
-    ):
-        own = ((part / unit[:, None, :, None]) ** 2).sum(axis=-1)
-        known = np.isfinite(noise)
-        squares += np.where(known, (own * weight).sum(axis=(1, 2)) / np.where(known, noise, 1.0) ** 2, 0.0)
-        rows += np.where(known, number.sum(axis=1), 0.0)
-    return np.where(rows > 0, squares / np.maximum(rows, 1.0), np.nan)
-
-
-def _rough_noise(y: Floats, weight: Floats, *, bounded: bool = False) -> tuple[Floats, Floats]:
-    """Noise of a row of weight 1 from second differences of neighbours, over all tasks, and their number, (n_runs,).
-
-    The noise is NaN where there are too few.
-
-    Hall, Kay and Titterington 1990, Biometrika 77, 521, with weights (1, -2, 1) over their standard deviation, which is
-    sqrt(6) for rows of weight 1. Robust: by the median.
-    """
-    if y.shape[-1] < 3:
-        return np.full(len(y), np.nan), np.zeros(len(y))
-    second = y[..., :-2] - 2.0 * y[..., 1:-1] + y[..., 2:]
-    known = (weight[..., :-2] > 0) & (weight[..., 1:-1] > 0) & (weight[..., 2:] > 0)
-    part = 1.0 / np.where(weight > 0, weight, 1.0)
-    deviation = np.sqrt(part[..., :-2] + 4.0 * part[..., 1:-1] + part[..., 2:])
-    if bounded:
-        # No difference at all tells of a task whose batches are all wrong or all right, and not of noise.
-        known &= second != 0.0
-    value = np.where(known, np.abs(second) / deviation, np.nan).reshape(len(y), -1)
-    triples = known.reshape(len(y), -1).sum(axis=1)
-    enough = triples >= 4
-    found = np.full(len(y), np.nan)
-    if enough.any():
-        found[enough] = np.nanmedian(value[enough], axis=1) / 0.6745
-    return np.maximum(found, 1e-6), triples.astype(np.float64)
-
-
-def _variance(residual: Floats, told: Floats, weights: Floats, variance: Floats, seen: Floats, prior: Floats) -> Floats:
-    """Noise variance of each task: residuals of its best shape, drawn towards those of the other tasks."""
-    squares = (residual**2).sum(axis=-1).min(axis=1)  # (R, I)
-    # Effective parameters, by the curvature of the data against that of the prior on the diagonal.
-    data = told / variance[:, None, :, None]
-    used = (data / (data + weights)).sum(axis=-1).mean(axis=1)
-    free = np.maximum(seen - used, 0.2 * seen)
-    # The median over tasks: one task that the shapes cannot follow must not make the others look noisy.
-    typical = np.median((squares + 3.0 * prior) / (free + 3.0), axis=1)
-    own = (squares + POOLED * typical[:, None]) / (free + POOLED)
-    return np.maximum(own, 1e-8)
