@@ -81,6 +81,7 @@ def log_of(
     evaluations=(),
     execution="random",
     params=None,
+    measured=None,
 ):
     """A log with these numbers; `evaluations` are (step, spent, cost, scores)."""
     tasks = tuple(tasks or (Task(name="a", size=10), Task(name="b", size=30)))
@@ -110,7 +111,7 @@ def log_of(
         status=["told"] * n,
         known=np.arange(1, n + 1),
         examples=np.full(n, 4.0),
-        measured={},
+        measured={name: np.array(values, dtype=float) for name, values in (measured or {}).items()},
         evaluations=[
             LoggedEvaluation(step=step, spent=spent, cost=charged, scores=np.array(scores, dtype=float))
             for step, spent, charged, scores in evaluations

@@ -33,6 +33,7 @@ def charts(setting):
     return {
         "objective": figures.objective(curves, setting, tables.finals(setting)),
         "scores": figures.scores(curves, setting, tables.forecasts(setting), tables.finals(setting)),
+        "training": figures.training(tables.training(setting), setting),
         "forest": figures.forest(differences, setting),
         "task_differences": figures.task_differences(differences, setting),
         "shares": figures.shares(shares, setting),

@@ -113,7 +113,7 @@ def test_the_answer_comes_first_and_every_figure_has_its_numbers(html):
     data = json.loads(page.scripts[0])
     shown = [attrs["id"] for attrs in page.of("figure")]
     assert list(data["figures"]) == shown
-    assert len(shown) == 10
+    assert len(shown) == 11
     for figure in data["figures"].values():
         held = data["datasets"][figure["table"]]
         assert held["rows"]

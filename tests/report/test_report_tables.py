@@ -185,6 +185,28 @@ def test_rewards_are_counted_where_they_came():
     assert {(row.task, row.median) for row in rows} == {("a", 1.0), ("a", 3.0), ("b", 5.0)}
 
 
+def test_training_batches_are_averaged_over_tenths_of_the_budget():
+    told = {"loss": [2.0, 1.0] * 10, "success": [0.0, 0.5, 1.0, np.nan] * 5}
+    log = log_of(chosen=[0, 0, 1, 1] * 5, measured=told)
+    (setting,) = gather([run_of(log, path=_path(0), summary={})])
+    assert tables.told_name(setting) == "success"
+    rows = tables.training(setting)
+    # Twenty decisions of cost 1: two in each part, of task a in the odd ones, of b, where one is not told, in the even.
+    assert {(row.task, row.mean) for row in rows} == {("a", 0.25), ("b", 1.0)}
+    assert sorted((row.spent, row.task) for row in rows) == [(2.0 * part + 1.0, "ab"[part % 2]) for part in range(10)]
+
+
+def test_training_losses_count_where_a_run_told_no_success():
+    both = log_of(measured={"loss": [2.0, 1.0], "success": [0.0, 1.0]})
+    one = log_of(seed=1, measured={"loss": [4.0, 3.0], "success": [np.nan, np.nan]})
+    (setting,) = gather([run_of(log, path=_path(index), summary={}) for index, log in enumerate((both, one))])
+    assert tables.told_name(setting) == "loss"
+    assert {(row.task, row.mean, row.n) for row in tables.training(setting)} == {("a", 3.0, 2), ("b", 2.0, 2)}
+    (silent,) = gather([run_of(log_of(), path=_path(0), summary={})])
+    assert tables.told_name(silent) == ""
+    assert tables.training(silent) == []
+
+
 def spread(centre, width=0.01):
     return [(centre - width,) * 2, (centre,) * 2, (centre + width,) * 2, (centre,) * 2]
 

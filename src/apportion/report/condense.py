@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..log import Log
-from ..records import Floats, Ints
+from ..records import HEARD, Floats, Ints
 
 N_BINS = 30
 """Equal parts of the budget into which decisions are gathered."""
@@ -33,6 +33,9 @@ class Condensed:
         weight: budget that the decisions of each part took, shape (n_bins,).
         reward: quantiles `QUANTILES` of the rewards, NaN where there are none, shape (n_bins, n_tasks, 3).
         rewarded: number of rewards, shape (n_bins, n_tasks).
+        told: sums of what the batches of each task told before their updates, by name (`success`, `loss`), each of
+            shape (n_bins, n_tasks).
+        told_by: number of batches that told it, likewise.
         propensity: smallest propensity and the quantiles `QUANTILES`, NaN where a part has no decision, shape
             (n_bins, 4).
         inverse: sum of 1/propensity over the decisions of each task, shape (n_tasks,).
@@ -53,6 +56,8 @@ class Condensed:
     weight: Floats
     reward: Floats
     rewarded: Ints
+    told: dict[str, Floats]
+    told_by: dict[str, Floats]
     propensity: Floats
     inverse: Floats
     inverse_squared: Floats
@@ -107,6 +112,8 @@ def condense(log: Log, *, n_bins: int = N_BINS) -> Condensed:
     largest = np.zeros(n_tasks)
     np.maximum.at(largest, data.chosen, inverse)
     weight = _sums(place, cost, n_bins)
+    heard = {name: log.measured[name] for name in HEARD if name in log.measured}
+    known = {name: np.isfinite(values) for name, values in heard.items()}
     return Condensed(
         budget=budget,
         spent=spent,
@@ -119,6 +126,14 @@ def condense(log: Log, *, n_bins: int = N_BINS) -> Condensed:
         weight=weight,
         reward=_quantiles(cell, data.reward, n_bins * n_tasks).reshape(n_bins, n_tasks, -1),
         rewarded=np.bincount(cell[np.isfinite(data.reward)], minlength=n_bins * n_tasks).reshape(n_bins, n_tasks),
+        told={
+            name: _sums(cell[known[name]], values[known[name]], n_bins * n_tasks).reshape(n_bins, n_tasks)
+            for name, values in heard.items()
+        },
+        told_by={
+            name: _sums(cell[some], np.ones(int(some.sum())), n_bins * n_tasks).reshape(n_bins, n_tasks)
+            for name, some in known.items()
+        },
         propensity=_quantiles(place, propensity, n_bins, (0.0, *QUANTILES)),
         inverse=_sums(data.chosen, inverse, n_tasks),
         inverse_squared=_sums(data.chosen, inverse**2, n_tasks),

@@ -106,6 +106,9 @@ def _scores(setting: Setting, charts: Charts, prefix: str) -> Iterable[Block]:
     if any(row.task != OBJECTIVE for row in curves):
         shown = figures.scores(curves, setting, tables.forecasts(setting), tables.finals(setting))
         yield charts.block(f"{prefix}task-scores", shown)
+    told = tables.training(setting)
+    if told:
+        yield charts.block(f"{prefix}training", figures.training(told, setting))
     finals = {(row.policy, row.task): row for row in tables.finals(setting)}
     if any(row.n for row in finals.values()):
         names = [(OBJECTIVE, "objective"), *((task.name, task.name) for task in setting.tasks)]

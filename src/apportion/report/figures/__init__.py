@@ -5,7 +5,7 @@ A chart from here shows itself in a notebook; `chart.save("name.png")` and `char
 
 from .decisions import effective_sizes, propensities, reach, rewards
 from .given import transfer, worth
-from .scores import forest, objective, scores, task_differences
+from .scores import forest, objective, scores, task_differences, training
 from .shares import share_map, shares, totals
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "shares",
     "task_differences",
     "totals",
+    "training",
     "transfer",
     "worth",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..settings import Setting
-from ..tables import KIND, OBJECTIVE, CurvePoint, Difference, Final, Forecast
+from ..tables import KIND, OBJECTIVE, CurvePoint, Difference, Final, Forecast, told_name
 from .style import (
     MOST_PANELS,
     MOST_TALL_ROWS,
@@ -105,6 +105,35 @@ def scores(
     )
 
 
+def training(rows: Sequence[CurvePoint], setting: Setting) -> Any:
+    """What the batches of each task told before their updates, one panel each: free evidence between evaluations."""
+    alt = altair()
+    tasks, name = shown_tasks(rows, setting), told_name(setting)
+    names = [shown_names(setting)[task] for task in tasks]
+    panels = columns_for(len(tasks))
+    chart = (
+        alt.layer(*_lines(rows, setting, name), data=data(records([row for row in rows if row.task in tasks], setting)))
+        .properties(width=640 // panels - 40, height=150)
+        .facet(alt.Facet("task:N", title=None, sort=names, header=alt.Header(labelLimit=200)), columns=panels)
+        .resolve_scale(y="independent")
+        .resolve_axis(x="independent")
+        .add_params(highlight())
+    )
+    left_out = len(setting.tasks) - len(tasks)
+    return finish(
+        chart,
+        "What training batches told",
+        f"{_TOLD.get(name, name)}, mean over the batches of a tenth of the budget; axes differ",
+        f"Line: mean; {band_words(rows, 'band')}; {seeds_words(setting)}. Once examples repeat, it flatters",
+        f"The {len(tasks)} tasks in which policies differ most; {left_out} more are left out" if left_out else "",
+        description=f"Line charts of the training {name} of {len(tasks)} tasks over the budget, one panel each.",
+    )
+
+
+_TOLD = {
+    "success": "Part of each batch that was right before its update, bigger is better",
+    "loss": "Loss of each batch before its update, smaller is better",
+}
 _SQUARES = "Squares at the end: the final test, on examples that no policy looked at"
 
 

@@ -8,6 +8,7 @@ from .reach import Reach, Saving, budget_to_reach, reach, savings
 from .rewards import Propensity, Reward, propensities, rewards
 from .scores import OBJECTIVE, Compared, CurvePoint, Final, compared, curves, finals
 from .shares import Share, TotalShare, shares, total_shares
+from .training import told_name, training
 from .verdict import Sureness, Verdict, verdict
 
 __all__ = [
@@ -44,7 +45,9 @@ __all__ = [
     "rewards",
     "savings",
     "shares",
+    "told_name",
     "total_shares",
+    "training",
     "transfers",
     "verdict",
     "worths",
