@@ -233,7 +233,17 @@ def browser(tmp_path_factory):
     found.close()
 
 
-@pytest.mark.parametrize(("which", "width", "dark"), [("html", 1400, False), ("hostile", 360, True)])
+@pytest.fixture(scope="module")
+def sparse():
+    """Task b is measured once, task a always; as a policy does that measures what is worth its price."""
+    rows = [(0, 0.0, 0.0, (0.1, 0.2)), (4, 4.0, 0.0, (0.3, np.nan)), (8, 8.0, 0.0, (0.4, np.nan))]
+    log = log_of(chosen=[0, 1] * 5, evaluations=rows, reward=[1.0] * 10, measured={"loss": np.ones(10)})
+    return render(gather([run_of(log, path=Path("sparse"), summary={})]))
+
+
+@pytest.mark.parametrize(
+    ("which", "width", "dark"), [("html", 1400, False), ("hostile", 360, True), ("sparse", 1400, False)]
+)
 def test_a_browser_draws_every_figure_without_an_error(which, width, dark, request, browser, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(request.getfixturevalue(which))

@@ -253,8 +253,9 @@ def _lines(rows: Sequence[CurvePoint], setting: Setting, word: str, *, end: floa
     y = alt.Y("mean:Q", title=word, scale=alt.Scale(zero=False))
     encoding = policy_colour(setting)
     tip = ["task:N", "policy:N", "spent:Q", "mean:Q", "lower:Q", "upper:Q", "n:Q"]
-    joined = alt.Chart().transform_filter("datum.joined")
-    line = joined.mark_line(strokeWidth=2.2).encode(x=x, y=y, opacity=highlighted(1.0, 0.12), **encoding)
+    # Hidden, not filtered out: a panel without any row has no extent, of which browsers warn.
+    width = alt.condition("datum.joined", alt.value(2.2), alt.value(0.0))
+    line = alt.Chart().mark_line().encode(x=x, y=y, opacity=highlighted(1.0, 0.12), strokeWidth=width, **encoding)
     points = (
         alt.Chart()
         .mark_point(filled=True, size=22)
@@ -266,7 +267,9 @@ def _lines(rows: Sequence[CurvePoint], setting: Setting, word: str, *, end: floa
         return [line, points]
     alone = alt.condition("highlight == datum.policy", alt.value(0.2), alt.value(0.0))
     opacity = alone if len(setting.policies) > _MOST_BANDS else highlighted(0.16, 0.02)
-    area = joined.mark_area().encode(x=x, y="lower:Q", y2="upper:Q", color=encoding["color"], opacity=opacity)
+    fill = alt.condition("datum.joined", alt.value(1.0), alt.value(0.0))
+    at = {"x": x, "y": "lower:Q", "y2": "upper:Q", "color": encoding["color"]}
+    area = alt.Chart().mark_area().encode(opacity=opacity, fillOpacity=fill, **at)
     return [area, line, points]
 
 
