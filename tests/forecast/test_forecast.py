@@ -360,6 +360,29 @@ def test_binning_keeps_the_last_evaluations():
     assert binned(values, 3).ravel().tolist() == [1.0, 4.0, 6.0]
 
 
+def test_a_state_of_a_version_with_other_shapes_goes_on_with_a_new_fit():
+    def told(step):
+        counts = np.full((1, N_TASKS), step)
+        scores = 1.0 - np.exp(-counts / np.array([20.0, 40.0, 80.0, 160.0]))
+        return Evaluation(step=step * N_TASKS, scores=scores, counts=counts, progress=np.array([step / 200]))
+
+    planner, other = Planner(), Planner()
+    for policy in (planner, other):
+        policy.reset(TASKS)
+    for step in range(0, 50, 10):
+        planner.observe(told(step))
+    state = planner.state_dict()
+    other.load_state_dict(state)
+    np.testing.assert_array_equal(other.theta_, planner.theta_)
+    planner.theta_ = planner.theta_[:, 1:]
+    other.load_state_dict(planner.state_dict())
+    assert not other.fitted_.any()
+    np.testing.assert_array_equal(other.plan_, planner.plan_)
+    other.observe(told(50))
+    assert other.fitted_.all()
+    assert np.isfinite(other.plan_).all()
+
+
 def test_thompson_sampling_plans_for_a_few_draws_and_is_repeatable():
     from apportion.sim import simulate
 

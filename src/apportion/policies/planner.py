@@ -234,10 +234,17 @@ class Planner(Policy):
                 self._plan(some, spent[some], warm=warm)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a saved state, and with it what earlier runs taught; their directories may be gone."""
+        """Take over a saved state, and with it what earlier runs taught; their directories may be gone.
+
+        The fit in a state that a version with other shapes wrote is left: the next one begins anew.
+        """
         if "lessons_" in state:
             self.lessons_ = decode(state["lessons_"])
+        fresh = self.theta_
         super().load_state_dict(state)
+        if self.theta_.shape[1:] != fresh.shape[1:]:
+            self.theta_ = np.zeros((len(self.theta_), *fresh.shape[1:]))
+            self.fitted_ = np.zeros_like(self.fitted_)
 
     def _read_lessons(self) -> dict[str, Any] | None:
         """None, too, where there is nothing to read: then a saved state must bring it."""
