@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -11,6 +12,12 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from .settings import Precision
+
+
+def _leave_group() -> None:
+    """A process that ends while its group is open may be aborted on its way out, after all was done."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 class Processes:
@@ -38,6 +45,8 @@ class Processes:
         self.device: torch.device = torch.device("cpu") if device == "cpu" else accelerator.device
         self.rank: int = accelerator.process_index
         self.world: int = accelerator.num_processes
+        if self.world > 1:
+            atexit.register(_leave_group)
         capable = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         self.precision = ("bf16" if capable else "fp32") if precision == "auto" else precision
 
