@@ -249,7 +249,7 @@ def fit_curves(
         at = (np.arange(n_runs)[:, None, None], best, np.arange(n_tasks))
         theta, weights, mean, found = theta[at], weights[at], mean[at], found.at(at)
         variants, touch = once, once.touch[:, None, None]
-        products = Products.of(data.streams, variants.streams)
+        products = products.for_shapes(variants.streams)
     curvature, _ = products.slopes(found, each)
     residual = found.residual
     _, log_det = np.linalg.slogdet(curvature + weights[..., None] * np.eye(n_params))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -33,8 +33,11 @@ class Products:
         """From experience (n_runs, n_streams, n_tasks, n_rows) and the stream of each shape."""
         single = np.ascontiguousarray(streams.swapaxes(2, 3))
         pairs = single[..., :, None] * single[..., None, :]
-        members = [np.flatnonzero(stream == index) for index in range(streams.shape[1])]
-        return cls(single, pairs.reshape(*single.shape[:3], -1), members)
+        return cls(single, pairs.reshape(*single.shape[:3], -1), []).for_shapes(stream)
+
+    def for_shapes(self, stream: Ints) -> Self:
+        """The same products for shapes of these streams."""
+        return replace(self, members=[np.flatnonzero(stream == index) for index in range(self.single.shape[1])])
 
     def slopes(self, look: Look, each: Floats) -> tuple[Floats, Floats]:
         """Curvature (R, H, I, P, P) and gradient (R, H, I, P) of half the squared residuals over their variance.

@@ -79,16 +79,7 @@ def scores(
             )
         )
     layers += _squares(setting, ends, end=end)
-    names = [shown_names(setting)[task] for task in tasks]
-    panels = columns_for(len(tasks))
-    chart = (
-        alt.layer(*layers, data=data(values))
-        .properties(width=640 // panels - 40, height=150)
-        .facet(alt.Facet("task:N", title=None, sort=names, header=alt.Header(labelLimit=200)), columns=panels)
-        .resolve_scale(y="independent")
-        .resolve_axis(x="independent")
-        .add_params(highlight())
-    )
+    chart = _by_task(layers, values, tasks, setting)
     left_out, bands = len(setting.tasks) - len(tasks), band_words(rows, "band")
     return finish(
         chart,
@@ -107,18 +98,9 @@ def scores(
 
 def training(rows: Sequence[CurvePoint], setting: Setting) -> Any:
     """What the batches of each task told before their updates, one panel each: free evidence between evaluations."""
-    alt = altair()
     tasks, name = shown_tasks(rows, setting), told_name(setting)
-    names = [shown_names(setting)[task] for task in tasks]
-    panels = columns_for(len(tasks))
-    chart = (
-        alt.layer(*_lines(rows, setting, name), data=data(records([row for row in rows if row.task in tasks], setting)))
-        .properties(width=640 // panels - 40, height=150)
-        .facet(alt.Facet("task:N", title=None, sort=names, header=alt.Header(labelLimit=200)), columns=panels)
-        .resolve_scale(y="independent")
-        .resolve_axis(x="independent")
-        .add_params(highlight())
-    )
+    shown = [row for row in rows if row.task in tasks]
+    chart = _by_task(_lines(shown, setting, name), records(shown, setting), tasks, setting)
     left_out = len(setting.tasks) - len(tasks)
     return finish(
         chart,
@@ -135,6 +117,21 @@ _TOLD = {
     "loss": "Loss of each batch before its update, smaller is better",
 }
 _SQUARES = "Squares at the end: the final test, on examples that no policy looked at"
+
+
+def _by_task(layers: Sequence[Any], values: list[dict[str, Any]], tasks: Sequence[str], setting: Setting) -> Any:
+    """One panel for each task, with axes of its own."""
+    alt = altair()
+    names = [shown_names(setting)[task] for task in tasks]
+    panels = columns_for(len(tasks))
+    return (
+        alt.layer(*layers, data=data(values))
+        .properties(width=640 // panels - 40, height=150)
+        .facet(alt.Facet("task:N", title=None, sort=names, header=alt.Header(labelLimit=200)), columns=panels)
+        .resolve_scale(y="independent")
+        .resolve_axis(x="independent")
+        .add_params(highlight())
+    )
 
 
 def _measured(rows: Sequence[CurvePoint], setting: Setting) -> list[dict[str, Any]]:
