@@ -85,7 +85,8 @@ class Fit:
         experience: at the last evaluation, (n_runs, n_streams, n_tasks).
         recent: recent shares at the last evaluation, (n_runs, n_tasks).
         scale: of the scores of a run, (n_runs,).
-        wide: precision of the prior that draws have, (n_runs, n_variants, n_tasks, P).
+        ridge: precision of the prior at the maximum, (n_runs, n_variants, n_tasks, P).
+        wide: precision of the prior that draws have, the same shape.
         mean: of the prior, (n_runs, n_variants, n_tasks, P).
         headroom: log of the largest possible span in units of the scale, (n_runs, n_tasks).
         evidence: what it was fitted to.
@@ -100,6 +101,7 @@ class Fit:
     experience: Floats
     recent: Floats
     scale: Floats
+    ridge: Floats
     wide: Floats
     mean: Floats
     headroom: Floats
@@ -270,6 +272,7 @@ def fit_curves(
         experience=data.streams[..., n - 1],
         recent=recent_shares(counts, memory)[:, -1],
         scale=scale,
+        ridge=weights,
         wide=wide,
         mean=mean,
         headroom=headroom,

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import Floats, Ints
+from ..records import Bools, Floats, Ints
 from ._evidence import INTERFERENCE, SPAN, SPEED, START, TRANSFER, Look
 from ._fit import Fit, within
 from ._variants import Variants
+
+UNTRIED = 0.3
+"""Probability that a task teaches another one, where the data say nothing about it."""
+
+SLAB = 0.6
+"""Standard deviation of transfer where there is any."""
 
 
 @dataclass(slots=True)
@@ -43,6 +49,7 @@ def draw_members(
     noise: Floats,
     variants: Variants,
     iterations: int = 4,
+    open_pairs: Floats | None = None,
 ) -> Members:
     """Draw shapes by their evidence, and parameters by randomised maximum likelihood.
 
@@ -60,12 +67,15 @@ def draw_members(
         noise: for the rows of evidence, (n_members, n_tasks, at least n_rows).
         variants: the shapes that were fitted.
         iterations: of Levenberg-Marquardt from the maximum of the shape.
+        open_pairs: uniforms, (n_members, n_tasks, n_tasks), for draws that hold transfer possible wherever the data do
+            not rule it out; see `_opened`. None leaves the prior of the shape, which for most draws is that hardly any
+            two tasks touch each other, whether or not that was ever tried.
     """
     ends = np.cumsum(fit.weight, axis=1)  # (R, H, I)
     variant = (uniforms[None, :, None, :] > ends[:, None, :-1]).sum(axis=2)  # (R, M, I)
     rows = np.arange(len(variant))[:, None, None]
     stream = variants.streams[variant]
-    theta = _randomised(fit, variant, stream, normals, noise, variants, iterations)
+    theta = _randomised(fit, variant, stream, normals, noise, variants, iterations, open_pairs)
     scale = fit.scale[:, None, None]
     start = first[:, None] + scale * theta[..., START]
     rate = np.exp(theta[..., SPEED, None]) * theta[..., TRANSFER:]
@@ -81,7 +91,14 @@ def draw_members(
 
 
 def _randomised(
-    fit: Fit, variant: Ints, stream: Ints, normals: Floats, noise: Floats, variants: Variants, iterations: int
+    fit: Fit,
+    variant: Ints,
+    stream: Ints,
+    normals: Floats,
+    noise: Floats,
+    variants: Variants,
+    iterations: int,
+    open_pairs: Floats | None,
 ) -> Floats:
     """Parameters of the draws, (R, M, I, P)."""
     evidence = fit.evidence
@@ -91,7 +108,7 @@ def _randomised(
     tasks = np.arange(n_tasks)[None, None]
     theta: Floats = fit.theta[rows, variant, tasks]
     wide = fit.wide[rows, variant, tasks]
-    mean = fit.mean[rows, variant, tasks] + normals / np.sqrt(wide)
+    mean = fit.mean[rows, variant, tasks]
     deviation = np.sqrt(fit.variance)[:, None]
     # What counts less is noisier.
     y = evidence.y[:, None] + deviation * noise[:, :, :n_rows] / np.maximum(evidence.mask[:, None], 0.05)
@@ -100,6 +117,12 @@ def _randomised(
     diagonal = np.arange(n_params)
     jacobian = np.empty((*variant.shape, n_params, n_rows))
 
+    def slopes(found: Look) -> Floats:
+        jacobian[..., :TRANSFER, :] = found.own
+        np.multiply(found.steep[..., None, :], feature, out=jacobian[..., TRANSFER:, :])
+        jacobian[:, :, tasks[0, 0], TRANSFER + tasks[0, 0]] = 0.0  # what a task has from itself is not fitted
+        return jacobian @ jacobian.swapaxes(-1, -2)
+
     def look(theta: Floats) -> tuple[Look, Floats]:
         found = evidence.look(theta, feature, tail, y, shared=False)
         found.residual /= deviation
@@ -107,13 +130,15 @@ def _randomised(
         found.steep /= deviation
         return found, (found.residual**2).sum(axis=-1) + ((theta - mean) ** 2 * wide).sum(axis=-1)
 
+    if open_pairs is not None:
+        ridge = fit.ridge[rows, variant, tasks]
+        is_open = _opened(slopes(look(theta)[0]), (theta - mean)[..., TRANSFER:], ridge, open_pairs)
+        wide[..., TRANSFER:] = np.where(is_open, SLAB**-2, wide[..., TRANSFER:])
+    mean = mean + normals / np.sqrt(wide)
     found, value = look(theta)
     damping = np.full(variant.shape, 1e-3)
     for _ in range(iterations):
-        jacobian[..., :TRANSFER, :] = found.own
-        np.multiply(found.steep[..., None, :], feature, out=jacobian[..., TRANSFER:, :])
-        jacobian[:, :, tasks[0, 0], TRANSFER + tasks[0, 0]] = 0.0  # what a task has from itself is not fitted
-        curvature = jacobian @ jacobian.swapaxes(-1, -2)
+        curvature = slopes(found)
         gradient = (jacobian @ found.residual[..., None])[..., 0] + wide * (theta - mean)
         curvature[..., diagonal, diagonal] *= 1.0 + damping[..., None]
         curvature[..., diagonal, diagonal] += wide * (1.0 + damping[..., None])
@@ -127,3 +152,29 @@ def _randomised(
         theta, found, value = tried, new, np.where(worse, value, reached)
         damping = np.clip(np.where(worse, damping * 10.0, damping * 0.2), 1e-6, 1e6)
     return theta
+
+
+def _opened(curvature: Floats, away: Floats, ridge: Floats, uniforms: Floats) -> Bools:
+    """Which pairs of tasks touch each other in each draw: spike and slab, pair by pair, (R, M, I, A).
+
+    With t the transfer that the data alone prefer and c its precision, all other parameters left free, a pair is open
+    with the odds UNTRIED / (1 - UNTRIED) * N(t; 0, 1/c + SLAB^2) / N(t; 0, 1/c + 1/ridge): hardly ever where the data
+    show that there is nothing, and as often as before any data where they say nothing (George and McCulloch 1993, doi
+    10.1080/01621459.1993.10476353, in Laplace's approximation).
+
+    Args:
+        curvature: of the data at the maximum, (R, M, I, P, P).
+        away: transfer at the maximum minus its prior mean, (R, M, I, A).
+        ridge: precision of the prior at the maximum, (R, M, I, P).
+        uniforms: (M, I, A).
+    """
+    place = np.arange(curvature.shape[-1])
+    curvature[..., place, place] += ridge
+    spike = ridge[..., TRANSFER:]
+    told = np.maximum(1.0 / np.linalg.inv(curvature)[..., place[TRANSFER:], place[TRANSFER:]] - spike, 1e-9)
+    preferred = away * (told + spike) / told
+    open_, shut = 1.0 / told + SLAB**2, 1.0 / told + 1.0 / spike
+    log_odds = 0.5 * (preferred**2 * (1.0 / shut - 1.0 / open_) + np.log(shut / open_))
+    odds = UNTRIED / (1.0 - UNTRIED) * np.exp(np.clip(log_odds, -50.0, 50.0))
+    own = np.eye(uniforms.shape[-1], dtype=np.bool_)
+    return (uniforms < odds / (1.0 + odds)) & ~own
