@@ -2,6 +2,7 @@
 
 python benchmarks/bench_planner.py speed
 python benchmarks/bench_planner.py calibration --split public
+python benchmarks/bench_planner.py pairs --free --split public
 python benchmarks/bench_planner.py digits [--first-seed 0 --runs 10 --budgets 200,400,1200]
 python benchmarks/bench_planner.py rank --split reported --worlds 1 --runs 8 [--policies planner,exp3s]
 python benchmarks/bench_planner.py logs --runs 10 --out runs/logs [--data-dir GLUE_DIR --budgets 400]
@@ -90,76 +91,111 @@ def speed() -> None:
     print(json.dumps({"figure": "planner, 64 runs at once", "policy_steps_per_cpu_second": rate}), flush=True)
 
 
-def calibration(families: str, split: str, seed: int, free: bool, worlds: int) -> None:
-    """Coverage and width of 90 % intervals of true final scores under the planner's own spending with variation."""
-    rows = []
+def varied(world: World, seed: int, free: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Four runs under the planner's variation alone: counts and scores at every evaluation, last counts, true ends."""
+    world = world.clone()
+    generator = np.random.default_rng(seed)
+    n_runs, n_tasks = 4, world.n_tasks
+    planner = Planner()
+    planner.reset(world.tasks, n_runs)
+    world.reset(n_runs)
+    total = int(world.budget / world.costs.mean())
+    every = max(1, total // 50 if free else world.evaluate_every)
+    noise = 0.005 if free else float(np.max(world.evaluation_noise))
+    counts, scores, drawn = [], [], np.zeros((n_runs, n_tasks))
+    for step in range(total):
+        if step % every == 0:
+            counts.append(drawn.copy())
+            scores.append(world.scores() + noise * generator.normal(size=drawn.shape))
+        progress = step / total
+        strength = planner.variation * (1 - progress)
+        block = int(progress / planner.hold)
+        shares = np.exp(strength * planner.patterns_[block * 5 % len(planner.patterns_)])
+        shares = np.repeat((shares / shares.sum())[None], n_runs, axis=0)
+        chosen = (shares.cumsum(axis=1) <= generator.uniform(size=(n_runs, 1))).sum(axis=1)
+        chosen = np.minimum(chosen, n_tasks - 1)
+        world.step(chosen)
+        drawn[np.arange(n_runs), chosen] += 1
+    return np.stack(counts, axis=1), np.stack(scores, axis=1), drawn, world.scores()
+
+
+def until(world: World, counts: np.ndarray, scores: np.ndarray, fraction: float) -> History:
+    """The first part of such runs."""
+    first = max(3, int(fraction * counts.shape[1]))
+    counts, scores = counts[:, :first], scores[:, :first]
+    n_runs, _, n_tasks = counts.shape
+    return History(
+        tasks=tuple(world.tasks),
+        counts=counts,
+        scores=scores,
+        budget=float(int(world.budget / world.costs.mean())),
+        spent=counts.sum(axis=2),
+        costs=np.ones((n_runs, n_tasks)),
+        evaluation_cost=np.zeros(n_runs),
+        upper=np.full(n_tasks, 1.0 if scores.max() <= 1.0 else np.inf),  # as the planner takes it
+        examples=np.zeros_like(counts),
+    )
+
+
+def worlds_of(families: str, split: str, free: bool, worlds: int):
+    """Family and world, one after another."""
     for family in families.split(","):
         for name in FAMILIES[family].ids()[:worlds]:
             world = load(name, split=split)
-            world = (often(world) if free else world).clone()
-            generator = np.random.default_rng(seed)
-            n_runs, n_tasks = 4, world.n_tasks
-            planner = Planner()
-            planner.reset(world.tasks, n_runs)
-            world.reset(n_runs)
-            total = int(world.budget / world.costs.mean())
-            every = max(1, total // 50 if free else world.evaluate_every)
-            noise = 0.005 if free else float(np.max(world.evaluation_noise))
-            counts, scores, drawn = [], [], np.zeros((n_runs, n_tasks))
-            for step in range(total):
-                if step % every == 0:
-                    counts.append(drawn.copy())
-                    scores.append(world.scores() + noise * generator.normal(size=drawn.shape))
-                progress = step / total
-                strength = planner.variation * (1 - progress)
-                block = int(progress / planner.hold)
-                shares = np.exp(strength * planner.patterns_[block * 5 % len(planner.patterns_)])
-                shares = np.repeat((shares / shares.sum())[None], n_runs, axis=0)
-                chosen = (shares.cumsum(axis=1) <= generator.uniform(size=(n_runs, 1))).sum(axis=1)
-                chosen = np.minimum(chosen, n_tasks - 1)
-                world.step(chosen)
-                drawn[np.arange(n_runs), chosen] += 1
-            final, table = world.scores(), np.stack(counts, axis=1)
-            for fraction in (0.25, 0.5, 0.75):
-                first = max(3, int(fraction * table.shape[1]))
-                seen = np.stack(scores, axis=1)[:, :first]
-                past = History(
-                    tasks=tuple(world.tasks),
-                    counts=table[:, :first],
-                    scores=seen,
-                    budget=float(total),
-                    spent=table[:, :first].sum(axis=2),
-                    costs=np.ones((n_runs, n_tasks)),
-                    evaluation_cost=np.zeros(n_runs),
-                    upper=np.full(n_tasks, 1.0 if seen.max() <= 1.0 else np.inf),  # as the planner takes it
-                    examples=np.zeros_like(table[:, :first]),
-                )
-                rest = drawn - table[:, first - 1]
-                answers = []
-                for priors in (None, Priors(transfer_scale=1e-4, slab=1e-4)):
-                    said = (
-                        fit(past, priors=priors).forecast(rest[:, None], budget=float(rest.sum(axis=1).mean())).scores
-                    )
-                    inside = ((said.lower <= final) & (final <= said.upper)).mean()
-                    answers += [inside, (said.upper - said.lower).mean(), np.abs(said.value - final).mean()]
-                last = np.abs(past.scores[:, -1] - final).mean()
-                rows.append((family, fraction, *answers, last, (said.value - final).mean()))
+            yield family, often(world) if free else world
+
+
+def calibration(families: str, split: str, seed: int, free: bool, worlds: int) -> None:
+    """Coverage and width of 90 % intervals of true final scores under the planner's own spending with variation."""
+    rows = []
+    for family, world in worlds_of(families, split, free, worlds):
+        counts, scores, drawn, final = varied(world, seed, free)
+        for fraction in (0.25, 0.5, 0.75):
+            past = until(world, counts, scores, fraction)
+            rest = drawn - past.counts[:, -1]
+            answers = []
+            for priors in (None, Priors(transfer_scale=1e-4, slab=1e-4)):
+                said = fit(past, priors=priors).forecast(rest[:, None], budget=float(rest.sum(axis=1).mean())).scores
+                inside = ((said.lower <= final) & (final <= said.upper)).mean()
+                answers += [inside, (said.upper - said.lower).mean(), np.abs(said.value - final).mean()]
+            last = np.abs(past.scores[:, -1] - final).mean()
+            rows.append((family, fraction, *answers, last))
     print("family fraction | coverage width error | without transfer: coverage width error | last value error")
     for family in [*families.split(","), "all"]:
         for fraction in (0.25, 0.5, 0.75):
-            some = np.array(
-                [
-                    row[2:]
-                    for row in rows
-                    if row[0] in {family} | ({row[0]} if family == "all" else set()) and row[1] == fraction
-                ]
-            )
+            some = np.array([row[2:] for row in rows if family in (row[0], "all") and row[1] == fraction])
             mean = some.mean(axis=0)
             print(
                 f"{family:14s} {fraction:.2f} | {mean[0]:.2f} {mean[1]:.3f} {mean[2]:.3f} | "
                 f"{mean[3]:.2f} {mean[4]:.3f} {mean[5]:.3f} | {mean[6]:.3f}",
                 flush=True,
             )
+
+
+def pairs(families: str, split: str, seed: int, free: bool, worlds: int) -> None:
+    """Coverage of 90 % intervals of the true transfer at half of the budget, of pairs that touch each other and all."""
+    print("family | covered, of pairs that touch by more than 0.05 | covered, of all | sure of a sign | right in it")
+    every: dict[str, list[tuple[np.ndarray, ...]]] = {}
+    for family, world in worlds_of(families, split, free, worlds):
+        inner = world
+        while hasattr(inner, "world"):
+            inner = inner.world
+        counts, scores, _, _ = varied(world, seed, free)
+        said = fit(until(world, counts, scores, 0.5)).transfer()
+        true = np.broadcast_to(np.eye(world.n_tasks) if inner.transfer is None else inner.transfer, said.value.shape)
+        off = ~np.eye(world.n_tasks, dtype=bool) & (np.diagonal(true[0]) > 0)[:, None] & (said.value == said.value)
+        inside = (said.lower <= true) & (true <= said.upper)
+        sure = off & ((said.lower > 0) | (said.upper < 0))
+        right = np.sign(said.value) == np.sign(true)
+        found = inside[off & (np.abs(true) > 0.05)], inside[off], sure[off], right[sure]
+        every.setdefault(family, []).append(found)
+        every.setdefault("all", []).append(found)
+    for family in [*families.split(","), "all"]:
+        touch, all_, sure, right = (np.concatenate(kind) for kind in zip(*every[family], strict=True))
+        part = f"{touch.mean():.2f} of {touch.size}" if touch.size else "none"
+        print(
+            f"{family:14s} | {part} | {all_.mean():.2f} of {all_.size} | {sure.sum()} | {right.mean():.2f}", flush=True
+        )
 
 
 def gap(families: str, split: str, runs: int, seed: int, free: bool, exact: bool, worlds: int, spec: str) -> None:
@@ -345,7 +381,7 @@ def priors(first_seed: int, seeds: int, budgets: list[int], families: str, seed:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "calibration", "gap", "digits", "logs", "priors", "rank"])
+    parser.add_argument("what", choices=["speed", "calibration", "pairs", "gap", "digits", "logs", "priors", "rank"])
     parser.add_argument("--split", choices=["public", "reported"], default="public")
     parser.add_argument("--families")
     parser.add_argument("--runs", type=int, default=8, help="runs; with `digits` and `priors` seeds")
@@ -366,6 +402,9 @@ def main() -> None:
         speed()
     elif given.what == "calibration":
         calibration(given.families or FOR_CALIBRATION, given.split, given.seed, given.free, given.worlds)
+    elif given.what == "pairs":
+        families = given.families or "speeds,transfer,harmful,auxiliary"
+        pairs(families, given.split, given.seed, given.free, given.worlds)
     elif given.what == "digits":
         digits(given.first_seed, given.runs, budgets, split_list(given.policies or "planner"))
     elif given.what == "logs":
