@@ -68,8 +68,8 @@ def draw_members(
         variants: the shapes that were fitted.
         iterations: of Levenberg-Marquardt from the maximum of the shape.
         open_pairs: uniforms, (n_members, n_tasks, n_tasks), for draws that hold transfer possible wherever the data do
-            not rule it out; see `_opened`. None leaves the prior of the shape, which for most draws is that hardly any
-            two tasks touch each other, whether or not that was ever tried.
+            not rule it out; see `_opened`. None leaves the prior of the shape, which for most tasks is that no other
+            one touches them, whether or not that was ever tried.
     """
     ends = np.cumsum(fit.weight, axis=1)  # (R, H, I)
     variant = (uniforms[None, :, None, :] > ends[:, None, :-1]).sum(axis=2)  # (R, M, I)

@@ -110,7 +110,7 @@ class Planner(Policy):
     objective: Objective = field(default_factory=MeanScore)
     upper: float | None = None
     training: bool = True
-    thrift: float = 100.0
+    thrift: float = 250.0
     seed: int = 0
     priors: str | Sequence[str] | Mapping[str, Any] | None = None
 
@@ -377,9 +377,7 @@ class Planner(Policy):
         worth = np.zeros((n_runs, n))
         curiosity = self.curiosity * np.maximum(1.0 - progress / self.explore, 0.0) * (n <= MANY_TASKS)
         if self.thrift > 0 or curiosity.any():
-            draws = seen.members(fit, max(self.members // 2, 2), self.seed + 7, open_pairs=n <= MANY_TASKS)
-            open_ = seen.outlook(fit, draws, pieces)
-            knowing = worth_of_knowing(open_, tasks, self.objective, found.shares, fit.noise)
+            knowing = worth_of_knowing(outlook, tasks, self.objective, found.shares, fit.noise)
             worth = knowing.worth * (1.0 - progress)[:, None]
             part = (curiosity * knowing.told)[:, None, None]
             found.shares = (1.0 - part) * found.shares + part * knowing.shares
