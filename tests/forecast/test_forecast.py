@@ -207,23 +207,6 @@ def test_a_task_that_was_never_drawn_is_not_said_to_teach_nothing():
     assert (np.abs(found.value[0, :3, 3]) < 0.1).all()
 
 
-@pytest.mark.parametrize(
-    ("noise", "least", "most"), [(0.005, 0.03, 1.0), (1.0, -0.02, 0.02)], ids=["seen", "hidden by noise"]
-)
-def test_curiosity_finds_helpers_where_noise_lets_it(noise, least, most):
-    """Two small tasks count, and two of six others teach them; measured when this was written: 0.073 and 0.000."""
-    from apportion.sim import Noisy, simulate
-    from apportion.sim.suite import load
-
-    setting = load("auxiliary/1")
-    assert isinstance(setting, Noisy)
-    setting = replace(setting, world=replace(setting.world, evaluations=20), evaluation_noise=noise)
-    curious, not_ = (
-        simulate(setting, Planner(curiosity=given), n_runs=4, seed=11, forward_cost=0.0) for given in (1.0, 0.0)
-    )
-    assert least < (curious.final - not_.final).mean() < most
-
-
 def test_plan_finds_what_is_worth_it_and_obeys_constraints():
     transfer = np.eye(4)
     transfer[3, 3] = 0.0

@@ -23,8 +23,6 @@ SEGMENTS = len(_LATE) + 1
 
 _PARTS = (0.25, 0.5, 0.75, 1.0)
 _CHUNKS, _PART = 8, 0.05
-TELL = 3.0
-"""Standard deviations of a score's noise from which on a difference shows."""
 _LOOKS = 10.0  # evaluations at which a tether counts as it is given
 _LEAST = 1e-3  # an exponentiated gradient cannot leave a share of zero
 
@@ -174,34 +172,15 @@ def toll(
     return tether * noise * np.minimum(left, 1.0) * np.sqrt(_LOOKS / max(evaluations, 1))
 
 
-@dataclass(slots=True)
-class Knowing:
-    """What it would be worth to know more, and how to find out.
-
-    Attributes:
-        worth: of another score of each task, as a fraction of the rest of the budget, (n_runs, n_tasks).
-        told: part of what is at stake that scores of this noise can tell, in [0, 1], (n_runs,).
-        shares: mean over the draws of what would be best if each were true, so that a task gets the more the likelier
-            it is to be the one that pays, (n_runs, n_segments, n_tasks).
-    """
-
-    worth: Floats
-    told: Floats
-    shares: Floats
-
-
 def worth_of_knowing(
     outlook: Outlook, tasks: Sequence[Task], objective: Objective, shares: Floats, noise: Floats
-) -> Knowing:
-    """What is at stake in what is not known, and what scores and trials would tell of it.
+) -> Floats:
+    """What another score of each task is worth, as a fraction of the rest of the budget, (n_runs, n_tasks).
 
     At stake in task i is by how much the objective would move, through this task, if every draw from the posterior
     were known to be true and planned for: mean over draws of |g_i (score_i(best for the draw) - score_i(shares))|, g
     the objective's gradient. A score tells the part s^2 / (s^2 + noise^2) of it, with s the standard deviation of the
     draws' scores now. It is compared with what the last twentieth of the rest brings.
-
-    Spending by `shares` tells the part m^2 / (m^2 + (TELL noise)^2) of a task's stake, with m the root mean square of
-    what is at stake in its score: what noise hides cannot be found out.
 
     Args:
         outlook: on the rest of the budget.
@@ -222,15 +201,9 @@ def worth_of_knowing(
     best = hand_out(gradient, begun.shape, chunks=_CHUNKS)
     reached = single.scores(best).reshape(n_runs, n_members, n_tasks)
     stake = (weight * np.abs(reached - scores)).mean(axis=1)
-    moved = ((reached - scores) ** 2).mean(axis=1)
-    visible = moved / (moved + (TELL * noise) ** 2 + 1e-30)
     now = outlook.scores(np.full_like(shares, 1e-9)).var(axis=1)
     told = now / (now + noise**2 + 1e-30)
     value = objective.value(scores, tasks).mean(axis=1)
     less = objective.value(outlook.scores((1.0 - _PART) * shares), tasks).mean(axis=1)
     pace = np.maximum(value - less, 0.0) / _PART
-    return Knowing(
-        worth=stake * told / np.maximum(pace, 1e-12)[:, None],
-        told=(stake * visible).sum(axis=1) / np.maximum(stake.sum(axis=1), 1e-30),
-        shares=best.reshape(n_runs, n_members, *shares.shape[1:]).mean(axis=1),
-    )
+    return stake * told / np.maximum(pace, 1e-12)[:, None]

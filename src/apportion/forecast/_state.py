@@ -115,8 +115,8 @@ class Seen:
             successes=None if self.successes is None else binned(self.successes, width),
         )
 
-    def members(self, fit: Fit, n_members: int, seed: int) -> Members:
-        """Draw from the posterior."""
+    def members(self, fit: Fit, n_members: int, seed: int, *, open_pairs: bool = False) -> Members:
+        """Draw from the posterior; with `open_pairs` holding transfer possible wherever it was not ruled out."""
         n_tasks = self.counts.shape[2]
         n_links = LINK_SPEED + 1 - LINK_START
         uniforms, normals = fixed_draws(n_members, n_tasks, TRANSFER - n_links + n_tasks, seed)
@@ -126,9 +126,8 @@ class Seen:
         normals = np.concatenate((normals[..., :LINK_START], links, normals[..., LINK_START:]), axis=2)
         upper = np.broadcast_to(self.upper, self.first.shape)
         _, noise = fixed_draws(n_members, n_tasks, (4 if self.is_told else 2) * MOST_TIMES, seed + 1)
-        few = n_tasks <= MANY_TASKS
-        iterations = 4 if few else 2
-        pairs = np.random.default_rng(seed).uniform(size=(n_members, n_tasks, n_tasks)) if few else None
+        iterations = 4 if n_tasks <= MANY_TASKS else 2
+        pairs = np.random.default_rng(seed).uniform(size=(n_members, n_tasks, n_tasks)) if open_pairs else None
         return draw_members(fit, self.first, upper, uniforms, normals, noise, self.variants, iterations, pairs)
 
     @property

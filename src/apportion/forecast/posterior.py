@@ -12,7 +12,7 @@ from ..records import Bools, Floats, Task
 from ._fit import Fit, Priors
 from ._members import Members
 from ._outlook import Outlook
-from ._state import Seen
+from ._state import MANY_TASKS, Seen
 from .history import History
 from .objective import MeanScore, Objective
 
@@ -94,6 +94,8 @@ class Posterior:
         fit: Fit,
         members: Members,
         stretch: Floats | None = None,
+        *,
+        seed: int = 0,
     ) -> None:
         self.history = history
         self.stretch = np.ones(history.n_runs) if stretch is None else stretch
@@ -102,7 +104,7 @@ class Posterior:
         self.members = members
         self.variants = seen.variants
         self.memory = seen.memory
-        self._seen, self._fit = seen, fit
+        self._seen, self._fit, self._seed = seen, fit, seed
         nothing = np.full((history.n_runs, 1), 1e-12)
         shares = np.full((history.n_runs, 1, history.n_tasks), 1.0 / history.n_tasks)
         self._now = np.median(self.outlook(nothing).scores(shares), axis=1, keepdims=True)
@@ -240,9 +242,14 @@ class Posterior:
     def transfer(self, *, confidence: float = 0.9) -> Interval:
         """What a batch of task j teaches task i, in batches of its own, (n_runs, i, j); 1 on the diagonal.
 
-        Where task i is hardly taught by its own batches, or task j was hardly drawn, the fractions are uncertain.
+        Where task i is hardly taught by its own batches the fractions are large and uncertain. With up to 32 tasks the
+        draws are those that hold transfer possible wherever the data do not rule it out: of a pair that was never tried
+        it is not known that the one teaches the other nothing.
         """
-        rate = self.members.rate
+        members = self.members
+        if self.history.n_tasks <= MANY_TASKS:
+            members = self._seen.members(self._fit, members.rate.shape[1], self._seed, open_pairs=True)
+        rate = members.rate
         own = np.diagonal(rate, axis1=2, axis2=3)[..., None]
         fraction = rate / np.maximum(own, 1e-300)
         shape = fraction.shape
@@ -349,7 +356,7 @@ def fit(
     )
     found = seen.fit(priors or Priors(), warm=None, iterations=25)
     stretch = _stretch(history, priors, seed, memory) if look_back else None
-    return Posterior(history, seen, found, seen.members(found, n_members, seed), stretch)
+    return Posterior(history, seen, found, seen.members(found, n_members, seed), stretch, seed=seed)
 
 
 _PAST, _FEWEST = (0.4, 0.6, 0.8), 6

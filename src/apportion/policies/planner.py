@@ -37,11 +37,6 @@ class Planner(Policy):
     falls to 0 at the fraction `explore` of the budget. In a world without forgetting the order of batches matters
     little, so variation costs little as long as the plan still has to draw what was drawn too early.
 
-    Who helps whom is mostly unknown when the first plan is made, and a plan that gives a task next to nothing never
-    learns it. So up to the same fraction of the budget plans are mixed with the mean, over draws that hold transfer
-    possible wherever the data have not ruled it out, of what would be best if each were true, by `curiosity` and by the
-    part of what is at stake that scores of this noise can tell. Where evaluations are noisy that is little.
-
     Training batches, which are free, tell of the tasks between evaluations, and an evaluation that is charged measures
     only the tasks whose score is worth its price (`evaluation_tasks`).
 
@@ -57,9 +52,7 @@ class Planner(Policy):
             left, in standard deviations of the noise of the objective, on a mean over a tenth of the evaluations so
             far, not negative: what noise hides cannot be planned on.
         variation: strength of the deliberate variation of early shares, not negative.
-        explore: fraction of the budget at which variation and curiosity end, in (0, 1].
-        curiosity: part of the plan that finds out who helps whom, at the start of the run and if noise hid nothing, in
-            [0, 1]; with more than 32 tasks there is none.
+        explore: fraction of the budget at which variation ends, in (0, 1].
         hold: fraction of the budget during which one pattern of variation stays, in [0, 1]; at least an evaluation.
         members: draws from the posterior, at least 2.
         thompson: so many draws, taken at random at every evaluation, for which the best shares are sought in place of
@@ -102,7 +95,6 @@ class Planner(Policy):
     tether: float = 1.5
     variation: float = 0.6
     explore: float = 0.5
-    curiosity: float = 1.0
     hold: float = 0.06
     members: int = 16
     thompson: int = 0
@@ -110,7 +102,7 @@ class Planner(Policy):
     objective: Objective = field(default_factory=MeanScore)
     upper: float | None = None
     training: bool = True
-    thrift: float = 250.0
+    thrift: float = 100.0
     seed: int = 0
     priors: str | Sequence[str] | Mapping[str, Any] | None = None
 
@@ -122,7 +114,6 @@ class Planner(Policy):
         check_number("tether", self.tether, low=0.0)
         check_number("variation", self.variation, low=0.0)
         check_number("explore", self.explore, low=0.0, high=1.0, low_open=True)
-        check_number("curiosity", self.curiosity, low=0.0, high=1.0)
         check_number("hold", self.hold, low=0.0, high=1.0)
         check_number("thrift", self.thrift, low=0.0)
         check_integer("members", self.members, low=2)
@@ -375,12 +366,9 @@ class Planner(Policy):
         # When each piece but the last ends.
         ends = progress[:, None] + np.cumsum(pieces / net[:, None], axis=1)[:, :-1]
         worth = np.zeros((n_runs, n))
-        curiosity = self.curiosity * np.maximum(1.0 - progress / self.explore, 0.0) * (n <= MANY_TASKS)
-        if self.thrift > 0 or curiosity.any():
-            knowing = worth_of_knowing(outlook, tasks, self.objective, found.shares, fit.noise)
-            worth = knowing.worth * (1.0 - progress)[:, None]
-            part = (curiosity * knowing.told)[:, None, None]
-            found.shares = (1.0 - part) * found.shares + part * knowing.shares
+        if self.thrift > 0:
+            worth = worth_of_knowing(outlook, tasks, self.objective, found.shares, fit.noise)
+            worth *= (1.0 - progress)[:, None]
         return found, ends, worth
 
     def _drawn(self, evaluations: int) -> Ints | None:
