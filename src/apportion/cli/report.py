@@ -23,7 +23,7 @@ def report(
         def begun() -> list[Path]:
             return [found for path in runs for found in (find_runs(path) if _any_in(path) else [path])]
 
-        if live and not any(_any_in(path) for path in runs):
+        if live and any(path.is_dir() for path in runs) and not any(_any_in(path) for path in runs):
             console.print("waiting for the first decision of a run", soft_wrap=True)
         if live:
             page = write_live(begun, out, every=every, written=_told)

@@ -120,9 +120,10 @@ def _begun(
             if path not in known or known[path][0] != stamp:
                 known[path] = stamp, load_run(path)
             found.append(known[path][1])
-        except FileNotFoundError:
+        except FileNotFoundError as error:
             if not path.is_dir():
-                raise
+                words = f"there is no folder '{path}': make it, or name the one that runs go into."
+                raise FileNotFoundError(words) from error
         except (LogFormatError, CheckpointError) as error:
             damaged.append(error)
     return found, damaged
