@@ -170,7 +170,7 @@ def test_live_pages_follow_runs_that_begin_and_end(tmp_path):
     assert "data-refresh" not in done.of("body")[0]
     assert "proportional" not in "".join(going.text)
     assert "proportional" in "".join(done.text)
-    with pytest.raises(FileNotFoundError, match="there is no folder '.*nothing'"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*nothing'"):
         write_live([tmp_path / "nothing"], tmp_path / "live.html")
 
 
