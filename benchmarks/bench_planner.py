@@ -183,7 +183,8 @@ def pairs(families: str, split: str, seed: int, free: bool, worlds: int) -> None
         counts, scores, _, _ = varied(world, seed, free)
         said = fit(until(world, counts, scores, 0.5)).transfer()
         true = np.broadcast_to(np.eye(world.n_tasks) if inner.transfer is None else inner.transfer, said.value.shape)
-        off = ~np.eye(world.n_tasks, dtype=bool) & (np.diagonal(true[0]) > 0)[:, None] & (said.value == said.value)
+        off = ~np.eye(world.n_tasks, dtype=bool) & (np.diagonal(true[0]) > 0)[:, None]
+        off = np.broadcast_to(off, true.shape)
         inside = (said.lower <= true) & (true <= said.upper)
         sure = off & ((said.lower > 0) | (said.upper < 0))
         right = np.sign(said.value) == np.sign(true)

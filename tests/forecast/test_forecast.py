@@ -12,6 +12,7 @@ from apportion.forecast import (
     Lessons,
     MeanScore,
     OwnObjective,
+    Priors,
     Targets,
     WorstScore,
     check_forecasts,
@@ -199,12 +200,16 @@ def test_a_task_that_was_never_drawn_is_not_said_to_teach_nothing():
         counts.append(setting.counts_[0].copy())
         scores.append(setting.scores()[0] + 0.005 * generator.normal(size=4))
         setting.flow(np.array([[0.4, 0.4, 0.2, 0.0]]), 20.0)
-    found = fit(History.of_run(TASKS, counts=np.array(counts), scores=np.array(scores), budget=800)).transfer()
+    past = History.of_run(TASKS, counts=np.array(counts), scores=np.array(scores), budget=800)
+    found = fit(past).transfer()
     width = (found.upper - found.lower)[0]
     tried, untried = width[[0, 0, 1], [1, 2, 0]], width[:3, 3]
     assert untried.min() > 0.5
     assert tried.max() < untried.min()
     assert (np.abs(found.value[0, :3, 3]) < 0.1).all()
+    # Unless it was known before.
+    known = fit(past, priors=Priors(transfer_scale=1e-4, slab=1e-4)).transfer()
+    assert (known.upper - known.lower)[0, :3, 3].max() < 0.01
 
 
 def test_plan_finds_what_is_worth_it_and_obeys_constraints():

@@ -87,6 +87,7 @@ class Fit:
         scale: of the scores of a run, (n_runs,).
         ridge: precision of the prior at the maximum, (n_runs, n_variants, n_tasks, P).
         wide: precision of the prior that draws have, the same shape.
+        spread: scale of the prior of transfer, (n_tasks, n_tasks).
         mean: of the prior, (n_runs, n_variants, n_tasks, P).
         headroom: log of the largest possible span in units of the scale, (n_runs, n_tasks).
         evidence: what it was fitted to.
@@ -103,6 +104,7 @@ class Fit:
     scale: Floats
     ridge: Floats
     wide: Floats
+    spread: Floats
     mean: Floats
     headroom: Floats
     evidence: Evidence
@@ -274,6 +276,7 @@ def fit_curves(
         scale=scale,
         ridge=weights,
         wide=wide,
+        spread=spread,
         mean=mean,
         headroom=headroom,
         evidence=data,

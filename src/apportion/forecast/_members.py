@@ -14,8 +14,8 @@ from ._variants import Variants
 UNTRIED = 0.3
 """Probability that a task teaches another one, where the data say nothing about it."""
 
-SLAB = 0.6
-"""Standard deviation of transfer where there is any."""
+SLAB = 2.0
+"""Standard deviation of transfer where there is any, in scales of its prior."""
 
 
 @dataclass(slots=True)
@@ -132,8 +132,9 @@ def _randomised(
 
     if open_pairs is not None:
         ridge = fit.ridge[rows, variant, tasks]
-        is_open = _opened(slopes(look(theta)[0]), (theta - mean)[..., TRANSFER:], ridge, open_pairs)
-        wide[..., TRANSFER:] = np.where(is_open, SLAB**-2, wide[..., TRANSFER:])
+        slab = SLAB * fit.spread
+        is_open = _opened(slopes(look(theta)[0]), (theta - mean)[..., TRANSFER:], ridge, slab, open_pairs)
+        wide[..., TRANSFER:] = np.where(is_open, slab**-2, wide[..., TRANSFER:])
     mean = mean + normals / np.sqrt(wide)
     found, value = look(theta)
     damping = np.full(variant.shape, 1e-3)
@@ -154,11 +155,11 @@ def _randomised(
     return theta
 
 
-def _opened(curvature: Floats, away: Floats, ridge: Floats, uniforms: Floats) -> Bools:
+def _opened(curvature: Floats, away: Floats, ridge: Floats, slab: Floats, uniforms: Floats) -> Bools:
     """Which pairs of tasks touch each other in each draw: spike and slab, pair by pair, (R, M, I, A).
 
     With t the transfer that the data alone prefer and c its precision, all other parameters left free, a pair is open
-    with the odds UNTRIED / (1 - UNTRIED) * N(t; 0, 1/c + SLAB^2) / N(t; 0, 1/c + 1/ridge): hardly ever where the data
+    with the odds UNTRIED / (1 - UNTRIED) * N(t; 0, 1/c + slab^2) / N(t; 0, 1/c + 1/ridge): hardly ever where the data
     show that there is nothing, and as often as before any data where they say nothing (George and McCulloch 1993, doi
     10.1080/01621459.1993.10476353, in Laplace's approximation).
 
@@ -166,6 +167,7 @@ def _opened(curvature: Floats, away: Floats, ridge: Floats, uniforms: Floats) ->
         curvature: of the data at the maximum, (R, M, I, P, P).
         away: transfer at the maximum minus its prior mean, (R, M, I, A).
         ridge: precision of the prior at the maximum, (R, M, I, P).
+        slab: standard deviation of transfer in an open pair, (I, A).
         uniforms: (M, I, A).
     """
     place = np.arange(curvature.shape[-1])
@@ -173,7 +175,7 @@ def _opened(curvature: Floats, away: Floats, ridge: Floats, uniforms: Floats) ->
     spike = ridge[..., TRANSFER:]
     told = np.maximum(1.0 / np.linalg.inv(curvature)[..., place[TRANSFER:], place[TRANSFER:]] - spike, 1e-9)
     preferred = away * (told + spike) / told
-    open_, shut = 1.0 / told + SLAB**2, 1.0 / told + 1.0 / spike
+    open_, shut = 1.0 / told + slab**2, 1.0 / told + 1.0 / spike
     log_odds = 0.5 * (preferred**2 * (1.0 / shut - 1.0 / open_) + np.log(shut / open_))
     odds = UNTRIED / (1.0 - UNTRIED) * np.exp(np.clip(log_odds, -50.0, 50.0))
     own = np.eye(uniforms.shape[-1], dtype=np.bool_)
