@@ -12,10 +12,26 @@ from ._fit import Fit, within
 from ._variants import Variants
 
 UNTRIED = 0.3
-"""Probability that a task teaches another one, where the data say nothing about it."""
+"""Probability that a task teaches another one where the data say nothing about it, in intervals of transfer."""
 
 SLAB = 2.0
 """Standard deviation of transfer where there is any, in scales of its prior."""
+
+SHOWN = 1.0
+"""Log of the odds that data alone must give for a task to teach another one, to have shown it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """How draws decide which pairs of tasks touch each other.
+
+    Attributes:
+        untried: probability that they do where the data say nothing about it; at 0 they do only where data show it.
+        uniforms: that decide in each draw, (n_members, n_tasks, n_tasks).
+    """
+
+    untried: float
+    uniforms: Floats
 
 
 @dataclass(slots=True)
@@ -49,7 +65,7 @@ def draw_members(
     noise: Floats,
     variants: Variants,
     iterations: int = 4,
-    open_pairs: Floats | None = None,
+    pairs: Pairs | None = None,
 ) -> Members:
     """Draw shapes by their evidence, and parameters by randomised maximum likelihood.
 
@@ -67,15 +83,14 @@ def draw_members(
         noise: for the rows of evidence, (n_members, n_tasks, at least n_rows).
         variants: the shapes that were fitted.
         iterations: of Levenberg-Marquardt from the maximum of the shape.
-        open_pairs: uniforms, (n_members, n_tasks, n_tasks), for draws that hold transfer possible wherever the data do
-            not rule it out; see `_opened`. None leaves the prior of the shape, which for most tasks is that no other
-            one touches them, whether or not that was ever tried.
+        pairs: how to decide which pairs touch each other; see `_opened`. None leaves the prior of the shape, which for
+            most tasks is that no other one touches them.
     """
     ends = np.cumsum(fit.weight, axis=1)  # (R, H, I)
     variant = (uniforms[None, :, None, :] > ends[:, None, :-1]).sum(axis=2)  # (R, M, I)
     rows = np.arange(len(variant))[:, None, None]
     stream = variants.streams[variant]
-    theta = _randomised(fit, variant, stream, normals, noise, variants, iterations, open_pairs)
+    theta = _randomised(fit, variant, stream, normals, noise, variants, iterations, pairs)
     scale = fit.scale[:, None, None]
     start = first[:, None] + scale * theta[..., START]
     rate = np.exp(theta[..., SPEED, None]) * theta[..., TRANSFER:]
@@ -98,7 +113,7 @@ def _randomised(
     noise: Floats,
     variants: Variants,
     iterations: int,
-    open_pairs: Floats | None,
+    pairs: Pairs | None,
 ) -> Floats:
     """Parameters of the draws, (R, M, I, P)."""
     evidence = fit.evidence
@@ -130,10 +145,10 @@ def _randomised(
         found.steep /= deviation
         return found, (found.residual**2).sum(axis=-1) + ((theta - mean) ** 2 * wide).sum(axis=-1)
 
-    if open_pairs is not None:
+    if pairs is not None:
         ridge = fit.ridge[rows, variant, tasks]
         slab = SLAB * fit.spread
-        is_open = _opened(slopes(look(theta)[0]), (theta - mean)[..., TRANSFER:], ridge, slab, open_pairs)
+        is_open = _opened(slopes(look(theta)[0]), (theta - mean)[..., TRANSFER:], ridge, slab, pairs)
         wide[..., TRANSFER:] = np.where(is_open, slab**-2, wide[..., TRANSFER:])
     mean = mean + normals / np.sqrt(wide)
     found, value = look(theta)
@@ -155,20 +170,20 @@ def _randomised(
     return theta
 
 
-def _opened(curvature: Floats, away: Floats, ridge: Floats, slab: Floats, uniforms: Floats) -> Bools:
+def _opened(curvature: Floats, away: Floats, ridge: Floats, slab: Floats, pairs: Pairs) -> Bools:
     """Which pairs of tasks touch each other in each draw: spike and slab, pair by pair, (R, M, I, A).
 
     With t the transfer that the data alone prefer and c its precision, all other parameters left free, a pair is open
-    with the odds UNTRIED / (1 - UNTRIED) * N(t; 0, 1/c + slab^2) / N(t; 0, 1/c + 1/ridge): hardly ever where the data
-    show that there is nothing, and as often as before any data where they say nothing (George and McCulloch 1993, doi
-    10.1080/01621459.1993.10476353, in Laplace's approximation).
+    with the odds untried / (1 - untried) * B, B = N(t; 0, 1/c + slab^2) / N(t; 0, 1/c + 1/ridge): hardly ever where the
+    data show that there is nothing, and as often as before any data where they say nothing (George and McCulloch 1993,
+    doi 10.1080/01621459.1993.10476353, in Laplace's approximation). With untried = 0 it is open where log B > SHOWN.
 
     Args:
         curvature: of the data at the maximum, (R, M, I, P, P).
         away: transfer at the maximum minus its prior mean, (R, M, I, A).
         ridge: precision of the prior at the maximum, (R, M, I, P).
         slab: standard deviation of transfer in an open pair, (I, A).
-        uniforms: (M, I, A).
+        pairs: how to decide.
     """
     place = np.arange(curvature.shape[-1])
     curvature[..., place, place] += ridge
@@ -177,6 +192,8 @@ def _opened(curvature: Floats, away: Floats, ridge: Floats, slab: Floats, unifor
     preferred = away * (told + spike) / told
     open_, shut = 1.0 / told + slab**2, 1.0 / told + 1.0 / spike
     log_odds = 0.5 * (preferred**2 * (1.0 / shut - 1.0 / open_) + np.log(shut / open_))
-    odds = UNTRIED / (1.0 - UNTRIED) * np.exp(np.clip(log_odds, -50.0, 50.0))
-    own = np.eye(uniforms.shape[-1], dtype=np.bool_)
-    return (uniforms < odds / (1.0 + odds)) & ~own
+    other = ~np.eye(spike.shape[-1], dtype=np.bool_)
+    if pairs.untried == 0:
+        return (log_odds > SHOWN) & other
+    odds = pairs.untried / (1.0 - pairs.untried) * np.exp(np.clip(log_odds, -50.0, 50.0))
+    return (pairs.uniforms < odds / (1.0 + odds)) & other

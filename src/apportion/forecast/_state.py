@@ -10,7 +10,7 @@ from ..records import Floats
 from ._draws import fixed_draws
 from ._evidence import LINK_SPEED, LINK_START, TRANSFER
 from ._fit import Fit, Priors, fit_curves
-from ._members import Members, draw_members
+from ._members import Members, Pairs, draw_members
 from ._outlook import Outlook
 from ._variants import FEW, VARIANTS, Variants
 
@@ -115,8 +115,16 @@ class Seen:
             successes=None if self.successes is None else binned(self.successes, width),
         )
 
-    def members(self, fit: Fit, n_members: int, seed: int, *, open_pairs: bool = False) -> Members:
-        """Draw from the posterior; with `open_pairs` holding transfer possible wherever it was not ruled out."""
+    def members(self, fit: Fit, n_members: int, seed: int, *, untried: float = 0.0) -> Members:
+        """Draw from the posterior.
+
+        Args:
+            fit: of the curves.
+            n_members: how many draws.
+            seed: of the fixed points that stand for random ones.
+            untried: probability that a task teaches another one where the data say nothing about it; at 0 it does only
+                where the data show it. With more than 32 tasks the prior of the shapes stays.
+        """
         n_tasks = self.counts.shape[2]
         n_links = LINK_SPEED + 1 - LINK_START
         uniforms, normals = fixed_draws(n_members, n_tasks, TRANSFER - n_links + n_tasks, seed)
@@ -127,7 +135,9 @@ class Seen:
         upper = np.broadcast_to(self.upper, self.first.shape)
         _, noise = fixed_draws(n_members, n_tasks, (4 if self.is_told else 2) * MOST_TIMES, seed + 1)
         iterations = 4 if n_tasks <= MANY_TASKS else 2
-        pairs = np.random.default_rng(seed).uniform(size=(n_members, n_tasks, n_tasks)) if open_pairs else None
+        pairs = None
+        if n_tasks <= MANY_TASKS:
+            pairs = Pairs(untried, np.random.default_rng(seed).uniform(size=(n_members, n_tasks, n_tasks)))
         return draw_members(fit, self.first, upper, uniforms, normals, noise, self.variants, iterations, pairs)
 
     @property

@@ -10,9 +10,9 @@ import numpy as np
 from .._check import check_integer, check_names, check_number
 from ..records import Bools, Floats, Task
 from ._fit import Fit, Priors
-from ._members import Members
+from ._members import UNTRIED, Members
 from ._outlook import Outlook
-from ._state import MANY_TASKS, Seen
+from ._state import Seen
 from .history import History
 from .objective import MeanScore, Objective
 
@@ -246,10 +246,7 @@ class Posterior:
         draws are those that hold transfer possible wherever the data do not rule it out: of a pair that was never tried
         it is not known that the one teaches the other nothing.
         """
-        members = self.members
-        if self.history.n_tasks <= MANY_TASKS:
-            members = self._seen.members(self._fit, members.rate.shape[1], self._seed, open_pairs=True)
-        rate = members.rate
+        rate = self._seen.members(self._fit, self.members.rate.shape[1], self._seed, untried=UNTRIED).rate
         own = np.diagonal(rate, axis1=2, axis2=3)[..., None]
         fraction = rate / np.maximum(own, 1e-300)
         shape = fraction.shape

@@ -12,7 +12,7 @@ from .._check import check_integer, check_number
 from ..component import decode
 from ..forecast._evidence import TRANSFER
 from ..forecast._fit import Fit, Priors
-from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan, toll, worth_of_knowing
+from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan, toll, trial, worth_of_knowing
 from ..forecast._state import MANY_TASKS, Seen, variants_for
 from ..forecast.objective import MeanScore, Objective
 from ..forecast.priors import Lessons
@@ -37,6 +37,12 @@ class Planner(Policy):
     falls to 0 at the fraction `explore` of the budget. In a world without forgetting the order of batches matters
     little, so variation costs little as long as the plan still has to draw what was drawn too early.
 
+    Who helps whom is mostly unknown when the first plan is made, and a plan that gives a task next to nothing never
+    learns it. So up to the same fraction of the budget, falling likewise, part of the plan is a trial: the mean over
+    draws that hold transfer possible wherever the data do not rule it out, of what would be best if each were true
+    (`curiosity`). That part is larger the more of what is at stake can be told through the noise of the scores. The
+    rest is planned with draws in which a task teaches another one only where the data show it.
+
     Training batches, which are free, tell of the tasks between evaluations, and an evaluation that is charged measures
     only the tasks whose score is worth its price (`evaluation_tasks`).
 
@@ -52,7 +58,9 @@ class Planner(Policy):
             left, in standard deviations of the noise of the objective, on a mean over a tenth of the evaluations so
             far, not negative: what noise hides cannot be planned on.
         variation: strength of the deliberate variation of early shares, not negative.
-        explore: fraction of the budget at which variation ends, in (0, 1].
+        explore: fraction of the budget at which variation and trials end, in (0, 1].
+        curiosity: probability with which trials hold that a task teaches another one, or harms it, where the data say
+            nothing about it, in [0, 1); 0 makes no trials. With more than 32 tasks there are none.
         hold: fraction of the budget during which one pattern of variation stays, in [0, 1]; at least an evaluation.
         members: draws from the posterior, at least 2.
         thompson: so many draws, taken at random at every evaluation, for which the best shares are sought in place of
@@ -95,6 +103,7 @@ class Planner(Policy):
     tether: float = 1.5
     variation: float = 0.6
     explore: float = 0.5
+    curiosity: float = 0.6
     hold: float = 0.06
     members: int = 16
     thompson: int = 0
@@ -114,6 +123,7 @@ class Planner(Policy):
         check_number("tether", self.tether, low=0.0)
         check_number("variation", self.variation, low=0.0)
         check_number("explore", self.explore, low=0.0, high=1.0, low_open=True)
+        check_number("curiosity", self.curiosity, low=0.0, high=1.0, high_open=True)
         check_number("hold", self.hold, low=0.0, high=1.0)
         check_number("thrift", self.thrift, low=0.0)
         check_integer("members", self.members, low=2)
@@ -369,6 +379,12 @@ class Planner(Policy):
         if self.thrift > 0:
             worth = worth_of_knowing(outlook, tasks, self.objective, found.shares, fit.noise)
             worth *= (1.0 - progress)[:, None]
+        part = np.maximum(1.0 - progress / self.explore, 0.0)
+        if self.curiosity > 0 and n <= MANY_TASKS and part.any():
+            draws = seen.members(fit, max(self.members // 2, 2), self.seed + _TRIAL, untried=self.curiosity)
+            tried, told = trial(seen.outlook(fit, draws, pieces), tasks, self.objective, found.shares, fit.noise)
+            part = (part * told)[:, None, None]
+            found.shares = (1.0 - part) * found.shares + part * tried
         return found, ends, worth
 
     def _drawn(self, evaluations: int) -> Ints | None:
@@ -391,6 +407,9 @@ _TOGETHER = 8
 
 _AFRESH = 3
 """Every so many evaluations a fit also begins anew."""
+
+_TRIAL = 7
+"""Added to the seed for the draws of trials, so that they are not those of the plan."""
 
 _SUSPECT = 2.0
 """Mean squared residual, in units of what noise explains, from which on the model is suspected to be wrong."""
