@@ -23,7 +23,7 @@ from apportion.forecast import (
 )
 from apportion.forecast._fit import posterior_of_shapes
 from apportion.forecast._noise import CONSISTENT, TAILS
-from apportion.forecast._planning import SEGMENTS, cut, toll
+from apportion.forecast._planning import SEGMENTS, cut, toll, trial
 from apportion.forecast._search import best_shares
 from apportion.forecast._state import binned
 from apportion.forecast._variants import experience, value_and_slope, variants_of_one
@@ -192,15 +192,21 @@ def test_transfer_is_found_where_it_is():
     assert (found.value <= found.upper).all()
 
 
-def test_a_task_that_was_never_drawn_is_not_said_to_teach_nothing():
-    setting = world(scale=(150.0,) * 4)
+def hardly_drawn(priority=1.0):
+    """A run of four tasks that teach each other nothing, the last of which was never drawn."""
+    tasks = tuple(Task(name=name, priority=1.0 if name == "a" else priority) for name in "abcd")
+    setting = LearningWorld(tasks=tasks, budget=800, scale=(150.0,) * 4)
     setting.reset(1)
     counts, scores, generator = [], [], np.random.default_rng(0)
     for _ in range(21):
         counts.append(setting.counts_[0].copy())
         scores.append(setting.scores()[0] + 0.005 * generator.normal(size=4))
         setting.flow(np.array([[0.4, 0.4, 0.2, 0.0]]), 20.0)
-    past = History.of_run(TASKS, counts=np.array(counts), scores=np.array(scores), budget=800)
+    return History.of_run(tasks, counts=np.array(counts), scores=np.array(scores), budget=800)
+
+
+def test_a_task_that_was_never_drawn_is_not_said_to_teach_nothing():
+    past = hardly_drawn()
     found = fit(past).transfer()
     width = (found.upper - found.lower)[0]
     tried, untried = width[[0, 0, 1], [1, 2, 0]], width[:3, 3]
@@ -230,6 +236,40 @@ def test_plan_finds_what_is_worth_it_and_obeys_constraints():
         copy.flow(past.counts[:, -1] / 300.0, 300.0)
         copy.flow(shares, 500.0)
     assert (better.objective() > alike.objective()).all()
+
+
+def test_trials_draw_what_was_never_tried_as_far_as_noise_lets_them_tell():
+    past = hardly_drawn(priority=0.0)
+    posterior = fit(past, n_members=16, priors=Priors(transfer_scale=1.0))
+    pieces, planned = cut(past.remaining / past.budget), np.tile([0.97, 0.01, 0.01, 0.01], (1, SEGMENTS, 1))
+    seen, found = posterior._seen, posterior._fit
+
+    def tried(untried, noise):
+        outlook = seen.outlook(found, seen.members(found, 16, 7, untried=untried), pieces)
+        return trial(outlook, past.tasks, MeanScore(), planned, np.full((1, 4), noise))
+
+    # Only "a" counts, and what the others teach it is known of all but "d".
+    shares, told = tried(0.6, 0.001)
+    assert shares[0, :, 3].mean() > 0.15
+    assert shares[0, :, 1:3].mean() < 0.05
+    assert tried(0.0, 0.001)[0][0, :, 3].mean() < 0.2 * shares[0, :, 3].mean()
+    np.testing.assert_allclose(shares.sum(axis=2), 1.0)
+    assert told > 0.95
+    assert tried(0.6, 1.0)[1] < 0.01
+    np.testing.assert_array_equal(tried(0.6, 1.0)[0], shares)
+
+
+def test_draws_of_the_plan_open_pairs_where_the_data_show_it():
+    transfer = np.eye(4)
+    transfer[0, 3] = 2.0
+    _, past = history(world(transfer=transfer, scale=(400.0, 150.0, 150.0, 150.0)), n_runs=6, n_steps=400)
+    posterior = fit(past, n_members=16)
+    rate = posterior.members.rate
+    fraction = rate / np.diagonal(rate, axis1=2, axis2=3)[..., None]
+    shown = np.abs(fraction[:, :, 0, 3] - 2.0) < 1.0
+    assert shown.mean() > 0.8
+    others = np.abs(np.delete(fraction[:, :, 1, :], 1, axis=2))
+    assert np.quantile(others, 0.9) < 0.1
 
 
 def test_noise_of_the_objective_is_held_against_a_plan():
@@ -426,3 +466,20 @@ def test_planner_beats_uniform_where_tasks_are_unequal_and_hardly_loses_where_eq
         planned = simulate(setting, Planner(), n_runs=6, seed=0).final.mean()
         alike = simulate(setting, Uniform(), n_runs=6, seed=0).final.mean()
         assert low < planned - alike < high
+
+
+def test_curiosity_finds_a_helper_that_the_plan_drops_untried():
+    from apportion.sim import simulate
+    from apportion.sim.suite import load
+
+    noisy = load("auxiliary/1", split="public")
+    inner = replace(noisy.world, evaluations=noisy.budget // 50)
+    setting = replace(noisy, world=inner, evaluation_noise=0.005)
+    curious, incurious = (
+        simulate(setting, Planner(curiosity=part), n_runs=4, seed=11, forward_cost=0.0).final.mean()
+        for part in (0.6, 0.0)
+    )
+    assert curious > incurious + 0.02
+    for wrong in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=r"`curiosity` must be in \[0, 1\)"):
+            Planner(curiosity=wrong)

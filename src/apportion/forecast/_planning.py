@@ -228,7 +228,7 @@ def trial(
 def _stakes(
     outlook: Outlook, tasks: Sequence[Task], objective: Objective, shares: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """What knowing the true draw would move: the objective through each task, its squared score, and the mean shares."""
+    """What knowing the true draw moves: the objective by each task, its score squared, and the shares, in the mean."""
     scores = outlook.scores(shares)
     weight = np.abs(objective.gradient(scores, tasks))
     single = outlook.single()

@@ -38,10 +38,11 @@ class Planner(Policy):
     little, so variation costs little as long as the plan still has to draw what was drawn too early.
 
     Who helps whom is mostly unknown when the first plan is made, and a plan that gives a task next to nothing never
-    learns it. So up to the same fraction of the budget, falling likewise, part of the plan is a trial: the mean over
-    draws that hold transfer possible wherever the data do not rule it out, of what would be best if each were true
-    (`curiosity`). That part is larger the more of what is at stake can be told through the noise of the scores. The
-    rest is planned with draws in which a task teaches another one only where the data show it.
+    learns it. So up to the same fraction of the budget part of the plan is a trial: the mean of what would be best if
+    each of some draws were true that hold transfer possible wherever the data do not rule it out (`curiosity`). That
+    part is told * E / (E + n_tasks), with E the evaluations to come until then, as E scores of a task tell that much of
+    what n_tasks tasks teach it, and `told` the part of what is at stake that shows through the noise. The rest is
+    planned with draws in which a task teaches another one only where the data show it.
 
     Training batches, which are free, tell of the tasks between evaluations, and an evaluation that is charged measures
     only the tasks whose score is worth its price (`evaluation_tasks`).
@@ -379,11 +380,12 @@ class Planner(Policy):
         if self.thrift > 0:
             worth = worth_of_knowing(outlook, tasks, self.objective, found.shares, fit.noise)
             worth *= (1.0 - progress)[:, None]
-        part = np.maximum(1.0 - progress / self.explore, 0.0)
-        if self.curiosity > 0 and n <= MANY_TASKS and part.any():
+        # Evaluations to come until trials end.
+        looks = np.maximum(self.explore - progress, 0.0) * (seen.scores.shape[1] - 1) / np.maximum(progress, 1e-12)
+        if self.curiosity > 0 and n <= MANY_TASKS and looks.any():
             draws = seen.members(fit, max(self.members // 2, 2), self.seed + _TRIAL, untried=self.curiosity)
             tried, told = trial(seen.outlook(fit, draws, pieces), tasks, self.objective, found.shares, fit.noise)
-            part = (part * told)[:, None, None]
+            part = (told * looks / (looks + n))[:, None, None]
             found.shares = (1.0 - part) * found.shares + part * tried
         return found, ends, worth
 
