@@ -20,6 +20,7 @@ from ._output import console, make_table, one_sentence, print_json
 from ._runs import named_numbers, priors_from, read_history, shares_from, unit_of
 
 SURE = 12  # transfers that the text lists at most; all of them are in the JSON
+HELP = 0.5  # transfer from which on help that was not ruled out is worth a line
 
 
 def plan(
@@ -232,6 +233,16 @@ def _lines(advice: Advice, unit: str) -> Iterator[str]:
     names = advice.names
     dropped = [name for name, drop in zip(names, advice.plan.droppable[0], strict=True) if drop]
     yield f"can be dropped at no loss: {', '.join(dropped) or 'none'}"
+    # In the mean over all that is possible, that is: help and harm that were not ruled out weigh the same.
+    upper = np.where(advice.plan.droppable[0][:, None], -np.inf, advice.transfer.upper)
+    helped = upper.argmax(axis=0)
+    open_ = [
+        f"{names[column]} ({names[row]} by up to {upper[row, column]:.2f})"
+        for column, row in enumerate(helped)
+        if names[column] in dropped and upper[row, column] > HELP
+    ]
+    if open_:
+        yield f"unless they help others, in batches of their own for each, which is not ruled out: {', '.join(open_)}"
     for item in advice.targets:
         yield f"{item.task} at {item.score:g}: {_chances(item.even, item.likely, unit)}"
     sure = [
