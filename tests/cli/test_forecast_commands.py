@@ -61,6 +61,20 @@ def test_a_running_run_gets_a_plan_of_its_rest_that_the_report_shows(run, tmp_pa
     assert len(tables.worths(setting)) == 8
 
 
+def test_of_tasks_that_can_be_dropped_it_is_said_what_they_may_yet_teach(run):
+    words = ("plan", run, "--budget", 100)
+    data = json.loads(apportion(*words, "--json"))
+    told = [line for line in apportion(*words).splitlines() if line.startswith("unless they help others")]
+    dropped = data["droppable"]
+    assert dropped
+    open_ = {
+        name: max(row["upper"] for row in data["transfer"] if row["source"] == name and row["task"] not in dropped)
+        for name in dropped
+    }
+    assert max(open_.values()) > 0.5
+    assert [name for name in open_ if f" {name} (" in told[0]] == [name for name, most in open_.items() if most > 0.5]
+
+
 def test_a_finished_run_needs_to_be_told_how_much_more_there_is(run):
     assert "say how much more there is with `budget`" in apportion("plan", run, code=2).replace("\n", " ")
     assert "say how much more" in apportion("forecast", run, code=2).replace("\n", " ")
