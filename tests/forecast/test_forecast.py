@@ -21,7 +21,9 @@ from apportion.forecast import (
     make_plan,
     replay,
 )
+from apportion.forecast._evidence import TRANSFER
 from apportion.forecast._fit import posterior_of_shapes
+from apportion.forecast._members import Pairs, _opened
 from apportion.forecast._noise import CONSISTENT, TAILS
 from apportion.forecast._planning import SEGMENTS, cut, toll, trial
 from apportion.forecast._search import best_shares
@@ -259,17 +261,21 @@ def test_trials_draw_what_was_never_tried_as_far_as_noise_lets_them_tell():
     np.testing.assert_array_equal(tried(0.6, 1.0)[0], shares)
 
 
-def test_draws_of_the_plan_open_pairs_where_the_data_show_it():
-    transfer = np.eye(4)
-    transfer[0, 3] = 2.0
-    _, past = history(world(transfer=transfer, scale=(400.0, 150.0, 150.0, 150.0)), n_runs=6, n_steps=400)
-    posterior = fit(past, n_members=16)
-    rate = posterior.members.rate
-    fraction = rate / np.diagonal(rate, axis1=2, axis2=3)[..., None]
-    shown = np.abs(fraction[:, :, 0, 3] - 2.0) < 1.0
-    assert shown.mean() > 0.8
-    others = np.abs(np.delete(fraction[:, :, 1, :], 1, axis=2))
-    assert np.quantile(others, 0.9) < 0.1
+def test_pairs_are_open_where_the_data_show_it_and_by_chance_where_they_say_nothing():
+    # From tasks "a" to "d" to "d": much told and a transfer of 1, much told and none, nothing told; the last is itself.
+    told, transfer = np.array([100.0, 100.0, 1e-6, 100.0]), np.array([1.0, 0.0, 0.0, 1.0])
+    ridge = np.full((1, 4000, 1, TRANSFER + 4), 1e4)
+    curvature = np.zeros((1, 4000, 4, TRANSFER + 4, TRANSFER + 4))
+    curvature[..., range(TRANSFER, TRANSFER + 4), range(TRANSFER, TRANSFER + 4)] = told
+    away = np.broadcast_to(transfer * told / (told + 1e4), (1, 4000, 4, 4))
+    uniforms = np.random.default_rng(0).uniform(size=(4000, 4, 4))
+    for untried, expected in (
+        (0.0, (1.0, 0.0, 0.0, 0.0)),
+        (0.3, (1.0, 0.066, 0.3, 0.0)),
+        (0.6, (1.0, 0.198, 0.6, 0.0)),
+    ):
+        is_open = _opened(curvature.copy(), away, ridge, np.full((4, 4), 0.6), Pairs(untried, uniforms))
+        np.testing.assert_allclose(is_open[0, :, 3].mean(axis=0), (1.0, none, nothing, 0.0), atol=0.03)
 
 
 def test_noise_of_the_objective_is_held_against_a_plan():
