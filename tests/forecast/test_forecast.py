@@ -269,11 +269,7 @@ def test_pairs_are_open_where_the_data_show_it_and_by_chance_where_they_say_noth
     curvature[..., range(TRANSFER, TRANSFER + 4), range(TRANSFER, TRANSFER + 4)] = told
     away = np.broadcast_to(transfer * told / (told + 1e4), (1, 4000, 4, 4))
     uniforms = np.random.default_rng(0).uniform(size=(4000, 4, 4))
-    for untried, expected in (
-        (0.0, (1.0, 0.0, 0.0, 0.0)),
-        (0.3, (1.0, 0.066, 0.3, 0.0)),
-        (0.6, (1.0, 0.198, 0.6, 0.0)),
-    ):
+    for untried, none, nothing in ((0.0, 0.0, 0.0), (0.3, 0.066, 0.3), (0.6, 0.198, 0.6)):
         is_open = _opened(curvature.copy(), away, ridge, np.full((4, 4), 0.6), Pairs(untried, uniforms))
         np.testing.assert_allclose(is_open[0, :, 3].mean(axis=0), (1.0, none, nothing, 0.0), atol=0.03)
 
