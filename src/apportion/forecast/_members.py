@@ -17,8 +17,9 @@ UNTRIED = 0.3
 SLAB = 2.0
 """Standard deviation of transfer where there is any, in scales of its prior."""
 
-SHOWN = 1.0
-"""Log of the odds that data alone must give for a task to teach another one, to have shown it."""
+SHOWN = 3.0
+"""Log of the odds that data alone must give for a task to teach another one, to have shown it: strong evidence, as of
+dozens of pairs one looks like it by chance (Kass and Raftery 1995, doi 10.1080/01621459.1995.10476572)."""
 
 
 @dataclass(frozen=True, slots=True)
