@@ -381,7 +381,8 @@ class Planner(Policy):
             worth = worth_of_knowing(outlook, tasks, self.objective, found.shares, fit.noise)
             worth *= (1.0 - progress)[:, None]
         # Evaluations to come until trials end.
-        looks = np.maximum(self.explore - progress, 0.0) * (seen.scores.shape[1] - 1) / np.maximum(progress, 1e-12)
+        pace = np.where(progress > 0, (seen.scores.shape[1] - 1) / np.maximum(progress, 1e-12), 0.0)
+        looks = pace * np.maximum(self.explore - progress, 0.0)
         if self.curiosity > 0 and n <= MANY_TASKS and looks.any():
             draws = seen.members(fit, max(self.members // 2, 2), self.seed + _TRIAL, untried=self.curiosity)
             tried, told = trial(seen.outlook(fit, draws, pieces), tasks, self.objective, found.shares, fit.noise)
