@@ -61,7 +61,7 @@ NOTES = """
   STS-B would have been seen with these ten seeds, and only those. For MRPC as a target, on which `planner` spends 30 %, it gains
   0.005 [-0.001, +0.011] of the 0.007 that were found.
 - **GLUE with 2,400 batches** (`apportion study glue --data-dir DIR --quick --settings large --seeds 10 --trials 8 --single-seeds 0`; uniform
-  0.640): shares by size +0.010 [+0.005, +0.016], `planner` -0.000 [-0.004, +0.004], EXP3.S -0.000 [-0.003, +0.002], `counterfactual`
+  0.640): shares by size +0.010 [+0.005, +0.016], `planner` -0.001 [-0.004, +0.003], EXP3.S -0.000 [-0.003, +0.002], `counterfactual`
   -0.005 [-0.008, -0.003]. The small tasks are then seen many times: RTE reaches .58 with an eighth of the batches and .61 with a
   twentieth, CoLA .01 and .06 with a sixth. The search, with 8 mixtures, found nothing better than uniform, so here it missed at least 0.010.
 - **Evaluations** of all tasks would take 12 % of 400 digits batches and 21 % of 200: as much as there is to win with equal
