@@ -95,7 +95,7 @@ NOTES = """
 - "Worst": the lowest score counts. `planner` and, through its reward, `counterfactual` are told so (`objective = "worst"`).
 - All figures are of the policies of this version, run with their defaults. How `planner` hears training batches and spares
   evaluations was decided in the public worlds and on other seeds of digits with equal priorities (500 to 523); how far it goes
-  from uniform, and what its model is, in the public worlds and on seeds 900 to 923 and 950 to 973 of fifteen of these settings, and on
+  from uniform, and what its model is, in the public worlds and on seeds 900 to 973 of fifteen of these settings, and on
   logs of random shares of other seeds, after earlier versions had run on the first seeds reported here. Budgets, seeds and numbers of trials are those of the commands above.
 - **On another machine** the version before was measured by the same commands, and on this one, too. Differences from uniform moved by 0.001 at most on
   digits and by 0.003 on toys, tables and vision; on GLUE and SuperGLUE, where another processor gives the frozen encoder other last digits, by
