@@ -75,6 +75,18 @@ def test_of_tasks_that_can_be_dropped_it_is_said_what_they_may_yet_teach(run):
     assert [name for name in open_ if f" {name} (" in told[0]] == [name for name, most in open_.items() if most > 0.5]
 
 
+def test_of_tasks_that_can_be_dropped_it_is_said_how_likely_they_begin_later(run, tmp_path):
+    half = changed(run, tmp_path, lambda line: None if line.get("step", 0) > 60 else line)
+    data = json.loads(apportion("plan", half, "--json"))
+    late = {name: data["waiting"][name] for name in data["droppable"] if data["waiting"][name] >= 0.05}
+    assert late
+    text = " ".join(apportion("plan", half).split())
+    said = ", ".join(f"{name} ({chance:.0%} likely)" for name, chance in late.items())
+    assert f"unless they begin to learn later: {said}" in text
+    # Once the budget is spent it is too late.
+    assert set(json.loads(apportion("plan", run, "--budget", 50, "--json"))["waiting"].values()) == {0.0}
+
+
 def test_a_finished_run_needs_to_be_told_how_much_more_there_is(run):
     assert "say how much more there is with `budget`" in apportion("plan", run, code=2).replace("\n", " ")
     assert "say how much more" in apportion("forecast", run, code=2).replace("\n", " ")

@@ -21,6 +21,7 @@ from ._runs import named_numbers, priors_from, read_history, shares_from, unit_o
 
 SURE = 12  # transfers that the text lists at most; all of them are in the JSON
 HELP = 0.5  # transfer from which on help that was not ruled out is worth a line
+LATE = 0.05  # probability that a task has yet to begin from which on that is worth a line
 
 
 def plan(
@@ -141,6 +142,7 @@ def as_data(advice: Advice, log: Log, run: Path) -> dict[str, Any]:
         ],
         "targets": list(advice.targets),
         "droppable": [name for name, drop in zip(names, found.droppable[0], strict=True) if drop],
+        "waiting": dict(zip(names, found.waiting[0], strict=True)),
         "misfit": advice.posterior.misfit[0],
         "stretch": advice.posterior.stretch[0],
         "warnings": list(found.warnings),
@@ -243,6 +245,13 @@ def _lines(advice: Advice, unit: str) -> Iterator[str]:
     ]
     if open_:
         yield f"unless they help others, in batches of their own for each, which is not ruled out: {', '.join(open_)}"
+    late = [
+        f"{name} ({chance:.0%} likely)"
+        for name, chance in zip(names, advice.plan.waiting[0], strict=True)
+        if name in dropped and chance >= LATE
+    ]
+    if late:
+        yield f"unless they begin to learn later: {', '.join(late)}"
     for item in advice.targets:
         yield f"{item.task} at {item.score:g}: {_chances(item.even, item.likely, unit)}"
     sure = [
@@ -258,6 +267,8 @@ def _lines(advice: Advice, unit: str) -> Iterator[str]:
         kind = "helps" if advice.transfer.value[row, column] > 0 else "harms"
         words = _interval(advice.transfer, (row, column), sign="+")
         yield f"{names[column]} {kind} {names[row]}: a batch teaches {words} batches of its own"
+    if sure:
+        yield "take these as hints: in worlds with a known truth four of five such signs are right, at best"
     if len(sure) > SURE:
         yield f"and {len(sure) - SURE} more, see --json"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..records import Floats, Ints
 from ._members import Members
-from ._variants import REUSE, Variants, average_keep, kept, mean_ready, mean_worth, value_and_slope
+from ._variants import REUSE, Variants, average_keep, kept, mean_begun, mean_ready, mean_worth, value_and_slope
 
 _OF_MEMBERS = ("keep", "worth", "tail")
 
@@ -80,6 +80,7 @@ class Outlook:
         ends = done[:, None] + np.cumsum(steps, axis=1)
         fading = variants.rows[:, 0][None, :, None]
         plateau = variants.rows[:, 1][None, :, None]
+        late = variants.rows[:, 2][None, :, None]
         gone = fading * (steps / total[:, None])[:, None]  # (R, F, S)
         after = fading * ((ends[:, -1:] - ends) / total[:, None])[:, None]
         ready = np.where(
@@ -90,6 +91,7 @@ class Outlook:
             1.0,
         )
         unit = (total / n_tasks)[:, None]
+        ready = ready * mean_begun((ends - steps)[:, None], ends[:, None], late * total[:, None, None])
         worth = np.exp(-after) * average_keep(gone) * ready * (pieces / unit)[:, None]  # (R, F, S)
         stream = variants.streams[members.variant]
         rows = np.arange(len(pieces))[:, None, None]

@@ -18,16 +18,18 @@ class Variants:
         fading: how often the experience would fall to 1/e within one budget, 0 for no forgetting.
         plateau: fraction of the budget after which a batch teaches half of what it will, 0 for no plateau; below 0 that
             after which it teaches half of what it did, as what all tasks share is learned.
+        late: fraction of the budget before which batches teach nothing, 0 for none such, inf for never.
         touch: factor on the scale of transfer's prior; small for tasks that learn on their own.
         height: added to the prior mean of the log span; very negative for tasks that learn nothing.
         prior: log probability before any data.
-        streams: index into the distinct pairs of fading and plateau, which alone decide what is summed up.
-        rows: those pairs, shape (n_streams, 2).
+        streams: index into the distinct triples of fading, plateau and late, which alone decide what is summed up.
+        rows: those triples, shape (n_streams, 3).
     """
 
     tail: Floats
     fading: Floats
     plateau: Floats
+    late: Floats
     touch: Floats
     height: Floats
     prior: Floats
@@ -35,26 +37,29 @@ class Variants:
     rows: Floats
 
     @classmethod
-    def of(cls, shapes: list[tuple[float, float, float, float]], *, alone: bool = False, flat: float = 0.0) -> Variants:
-        """From rows of tail, fading, plateau and prior probability (not normalised).
+    def of(
+        cls, shapes: list[tuple[float, ...]], *, alone: bool = False, flat: float = 0.0, never: float = 0.0
+    ) -> Variants:
+        """From rows of tail, fading, plateau, prior probability (not normalised) and, where there is one, late.
 
-        With `alone`, every shape comes twice: with transfer from other tasks, and with hardly any. `flat` is the prior
-        probability, beside those of the rows, of a task that learns nothing, from whatever batches.
+        With `alone`, every shape comes twice: with transfer from other tasks, and with hardly any. `flat` and `never`
+        are prior probabilities, beside those of the rows, of a task that learns next to nothing and of one that learns
+        nothing at all, from whatever batches.
         """
-        touch = np.ones(len(shapes))
+        touch, height = np.ones(len(shapes)), np.zeros(len(shapes))
         if alone:
-            touch, shapes, flat = np.repeat([1.0, ALONE], len(shapes)), shapes + shapes, 2.0 * flat
-        height = np.zeros(len(shapes))
-        if flat > 0:
-            touch, height, shapes = (
-                np.append(touch, ALONE),
-                np.append(height, FLAT),
-                [*shapes, (np.inf, 0.0, 0.0, flat)],
-            )
-        table = np.array(shapes, dtype=np.float64)
-        rows, streams = np.unique(table[:, 1:3], axis=0, return_inverse=True)
+            touch, height = np.repeat([1.0, ALONE], len(shapes)), np.tile(height, 2)
+            shapes, flat, never = shapes + shapes, 2.0 * flat, 2.0 * never
+        for chance, late in ((flat, 0.0), (never, np.inf)):
+            if chance > 0:
+                touch, height = np.append(touch, ALONE), np.append(height, FLAT)
+                shapes = [*shapes, (np.inf, 0.0, 0.0, chance, late)]
+        table = np.array([(*shape, 0.0)[:5] for shape in shapes], dtype=np.float64)
+        rows, streams = np.unique(table[:, [1, 2, 4]], axis=0, return_inverse=True)
         odds = table[:, 3] / table[:, 3].sum()
-        return cls(table[:, 0], table[:, 1], table[:, 2], touch, height, np.log(odds), streams.reshape(-1), rows)
+        return cls(
+            table[:, 0], table[:, 1], table[:, 2], table[:, 4], touch, height, np.log(odds), streams.reshape(-1), rows
+        )
 
     def times(self, number: int) -> Variants:
         """The shapes, several times over."""
@@ -93,12 +98,20 @@ VARIANTS = Variants.of(
         (np.inf, 0.0, 0.2, 1.0),
         (np.inf, 0.0, 0.5, 1.0),
         (1.0, 0.0, 0.12, 1.0),
+        (np.inf, 0.0, 0.0, 0.3, 0.15),
+        (np.inf, 0.0, 0.0, 0.3, 0.35),
+        (np.inf, 0.0, 0.0, 0.3, 0.6),
+        (np.inf, 0.0, 0.0, 0.3, 0.8),
     ],
     alone=True,
-    flat=2.0,
+    flat=1.0,
+    never=2.0,
 )
-"""Exponential and power curves, batches that teach less and less, slow and fast forgetting, short and long plateaus;
-repeated examples lose worth."""
+"""Exponential and power curves, batches that teach less and less, slow and fast forgetting, short and long plateaus,
+late starts; repeated examples lose worth. Without late starts a task that waits for another one would be given up for
+good once it has learned nothing from its first batches. Beside them there must be a task that never learns, which as
+they do says nothing of what its batches would have taught: against one that learns next to nothing, and so was seen
+not to learn, late starts gain by every exact score of a task that stays where it is."""
 
 
 FEW = Variants.of(
@@ -136,10 +149,10 @@ def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
 def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants) -> Floats:
     """Batches that still count at each evaluation in every stream of the variants.
 
-    x_a(t) = keep x_a(t-1) + ready * fresh_a * (what of it is left) * exp(-max(0, e_a - 1) / REUSE), with fresh_a the
-    batches of task a since the last evaluation, keep = exp(-fading * steps since then / budget), ready the mean of
-    `readiness`, and e_a the passes over the data of task a (decay of repeated data after Muennighoff et al. 2023, arXiv
-    2305.16264; their exact formula could not be checked).
+    x_a(t) = keep x_a(t-1) + ready * begun * fresh_a * (what of it is left) * exp(-max(0, e_a - 1) / REUSE), with
+    fresh_a the batches of task a since the last evaluation, keep = exp(-fading * steps since then / budget), ready the
+    mean of `readiness`, begun the part of these steps after a late start, and e_a the passes over the data of task a
+    (decay of repeated data after Muennighoff et al. 2023, arXiv 2305.16264; their exact formula could not be checked).
 
     Args:
         counts: decisions for each task up to each evaluation, shape (n_runs, n_times, n_tasks).
@@ -158,11 +171,13 @@ def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants
     unit = total[:, None] / n_tasks
     end = np.cumsum(steps, axis=1)
     repeats = bool((epochs > 1).any())
-    for stream, (fading, plateau) in enumerate(variants.rows):
+    for stream, (fading, plateau, late) in enumerate(variants.rows):
         gone = fading * steps / total[:, None]
         keep, left = np.exp(-gone), average_keep(gone)
         if plateau != 0:
             left = left * mean_ready(end - steps, end, plateau * total[:, None])
+        if late != 0:
+            left = left * mean_begun(end - steps, end, late * total[:, None])
         gain = fresh * (left / unit)[:, :, None]
         if repeats:
             gain = gain * mean_worth(begun, epochs, REUSE)
@@ -206,6 +221,11 @@ def mean_ready(start: Floats, end: Floats, half: Floats) -> Floats:
         np.abs(half) / width * (np.arctan(end / np.abs(half)) - np.arctan(start / np.abs(half))), 0.0, 1.0
     )
     return np.where(half < 0.0, missing, 1.0 - missing)
+
+
+def mean_begun(start: Floats, end: Floats, at: Floats) -> Floats:
+    """Part of the steps from `start` to `end` that come after `at`."""
+    return np.clip((end - at) / np.maximum(end - start, 1e-9), 0.0, 1.0)
 
 
 def recent_shares(counts: Floats, memory: Floats) -> Floats:

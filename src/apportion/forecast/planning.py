@@ -27,7 +27,9 @@ class Plan:
             (n_runs,).
         gain: of the objective over the safe shares, (n_runs,).
         forecast: of the scores if the whole rest is spent by `overall`.
-        droppable: tasks without which the plan's mean objective loses at most `tolerance`, (n_runs, n_tasks).
+        droppable: tasks without which the plan's mean objective loses at most `tolerance`, in the draws in which they
+            are not `waiting`, (n_runs, n_tasks).
+        waiting: probability that batches of a task have taught nothing so far and will later on, (n_runs, n_tasks).
         warnings: what the reader must know: a bad fit, tasks of which nothing is known, or that nothing can be gained.
     """
 
@@ -38,6 +40,7 @@ class Plan:
     gain: Interval
     forecast: Forecast
     droppable: Bools
+    waiting: Floats
     warnings: tuple[str, ...]
 
 
@@ -113,14 +116,18 @@ def make_plan(
     )
     ends = _ends(found.gains, confidence)
     parts = pieces / pieces.sum(axis=1, keepdims=True)
-    final = goal.value(outlook.scores(found.shares), history.tasks).mean(axis=1)
+    final = goal.value(outlook.scores(found.shares), history.tasks)
+    waiting = posterior.waiting
     droppable = np.zeros((history.n_runs, history.n_tasks), dtype=np.bool_)
     for task in range(history.n_tasks if history.n_tasks > 1 else 0):
         without = found.shares.copy()
         without[:, :, task] = 1e-9
         without /= without.sum(axis=2, keepdims=True)
-        value = goal.value(outlook.scores(without), history.tasks).mean(axis=1)
-        droppable[:, task] = (value >= final - tolerance) & posterior.known[:, task] & (lower[task] == 0)
+        loss = final - goal.value(outlook.scores(without), history.tasks)
+        begun = ~waiting[:, :, task]
+        mean = (loss * begun).sum(axis=1) / np.maximum(begun.sum(axis=1), 1)
+        is_known = posterior.known[:, task] & begun.any(axis=1)
+        droppable[:, task] = (mean <= tolerance) & is_known & (lower[task] == 0)
     return Plan(
         pieces=parts,
         shares=found.shares,
@@ -134,6 +141,7 @@ def make_plan(
             confidence=confidence,
         ),
         droppable=droppable,
+        waiting=waiting.mean(axis=1),
         warnings=_warnings(posterior, found.confidence),
     )
 

@@ -63,11 +63,12 @@ class Posterior:
         noise
 
     u is a saturating exponential or a power law, and below 0 falls by half a span at most; x_a sums batches that fade
-    (forgetting), count little before a plateau is over or less and less from the start, and lose worth by repetition; m
-    falls from 1 as the recent share r_i falls below the equal one. Several shapes (tail, fading, plateau) are
-    fitted by maximum a posteriori, and weighted by Laplace's approximation of their evidence and by odds that the
-    tasks of a run share; draws are randomised fits: each is fitted to scores and prior that were shaken by their
-    noise, and so agrees with the data also where curves are saturated, which Gaussians around the maxima do not.
+    (forgetting), count little before a plateau is over, nothing before a late start, or less and less from the start,
+    and lose worth by repetition; m falls from 1 as the recent share r_i falls below the equal one. Several shapes
+    (tail, fading, plateau, late start) are fitted by maximum a posteriori, and weighted by Laplace's approximation of
+    their evidence and by odds that the tasks of a run share; draws are randomised fits: each is fitted to scores and
+    prior that were shaken by their noise, and so agrees with the data also where curves are saturated, which Gaussians
+    around the maxima do not.
     Transfer has a Cauchy prior around 0, so it is sparse and may be of either sign; the noise has heavy tails
     (Student t) and is estimated from the residuals, drawn towards an estimate by second differences. The model's
     own error, which its draws do not hold, is added: intervals are stretched by how far fits to 40, 60 and 80 % of
@@ -132,6 +133,12 @@ class Posterior:
     def fits_well(self) -> Bools:
         """Whether residuals are as small as noise explains, (n_runs,); true where that cannot be told."""
         return ~(self.misfit > MISFIT)
+
+    @property
+    def waiting(self) -> Bools:
+        """Whether batches of a task have taught nothing so far and will later on, (n_runs, n_members, n_tasks)."""
+        late = self.variants.late[self.members.variant]
+        return np.isfinite(late) & (late * self._seen.total[:, None, None] > self._seen.done[:, None, None])
 
     def outlook(self, pieces: Floats) -> Outlook:
         """The outlook on pieces of the budget, (n_runs, n_segments), as fractions of the whole."""

@@ -78,6 +78,7 @@ class FittedWorld:
         self._tail = variants.tail[shape]
         self._keep = np.exp(-variants.fading[shape] / self.total)
         self._half = variants.plateau[shape] * self.total
+        self._late = variants.late[shape] * self.total
         self._pace = 1.0 - np.exp(-1.0 / (posterior.memory * self.total))
         self.noise = posterior.noise[run]
         self._z = np.zeros((n_runs, self.n_tasks))
@@ -94,7 +95,7 @@ class FittedWorld:
         """One batch of the task `chosen` in each run; `active` is 1 for runs that go on and 0 for others."""
         rows = np.arange(self.n_runs)
         n = self._counts.sum(axis=1, keepdims=True) + 0.5
-        ready = readiness(n, self._half)
+        ready = readiness(n, self._half) * (n >= self._late)
         epochs = self._counts[rows, chosen] * self.batch / self._sizes[chosen]
         worth = np.exp(-np.maximum(epochs - 1.0, 0.0) / REUSE) * active
         keep = np.where(active[:, None] > 0, self._keep, 1.0)
