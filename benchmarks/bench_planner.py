@@ -7,8 +7,10 @@ python benchmarks/bench_planner.py digits [--first-seed 0 --runs 10 --budgets 20
 python benchmarks/bench_planner.py rank --split reported --worlds 1 --runs 8 [--policies planner,exp3s]
 python benchmarks/bench_planner.py logs --runs 10 --out runs/logs [--data-dir GLUE_DIR --budgets 400]
 python benchmarks/bench_planner.py priors --first-seed 100 --runs 8 --budgets 400 [--free --families transfer]
-python benchmarks/bench_planner.py gap --split public --families speeds,transfer --runs 8 [--free | --exact]
+python benchmarks/bench_planner.py gap --split public --families speeds,transfer --runs 8 [--free | --exact] [--known]
 
+`gap --known` tells the planner, and it alone, how much the tasks truly teach each other: what is missing without that
+is to find it out.
 `rank` compares the planner, evaluations charged, with all policies that work by name, in paired runs.
 `--free` takes the evaluations of the rough trial: noise 0.005, 50 in a run, not charged to the budget. `logs` trains
 with random shares, drawn anew in each tenth of the budget (odd seeds) or once (even ones), for `apportion forecast
@@ -36,7 +38,7 @@ from apportion.budget import FORWARD_COST
 from apportion.cli.simulate import all_policies, split_list
 from apportion.forecast import History, Lessons, Priors, fit
 from apportion.policies import Planner, policies
-from apportion.records import Evaluation
+from apportion.records import Context, Evaluation
 from apportion.sim import World, simulate
 from apportion.sim.noisy import Noisy
 from apportion.sim.oracle import oracle
@@ -92,11 +94,11 @@ def speed() -> None:
 
 
 def varied(world: World, seed: int, free: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Four runs under the planner's variation alone: counts and scores at every evaluation, last counts, true ends."""
+    """Four runs under the planner's tour alone: counts and scores at every evaluation, last counts, true ends."""
     world = world.clone()
     generator = np.random.default_rng(seed)
     n_runs, n_tasks = 4, world.n_tasks
-    planner = Planner()
+    planner, context = Planner(tether=1e9), Context.start(n_tasks, n_runs=n_runs, budget=1.0)
     planner.reset(world.tasks, n_runs)
     world.reset(n_runs)
     total = int(world.budget / world.costs.mean())
@@ -107,11 +109,10 @@ def varied(world: World, seed: int, free: bool) -> tuple[np.ndarray, np.ndarray,
         if step % every == 0:
             counts.append(drawn.copy())
             scores.append(world.scores() + noise * generator.normal(size=drawn.shape))
-        progress = step / total
-        strength = planner.variation * (1 - progress)
-        block = int(progress / planner.hold)
-        shares = np.exp(strength * planner.patterns_[block * 5 % len(planner.patterns_)])
-        shares = np.repeat((shares / shares.sum())[None], n_runs, axis=0)
+            progress = np.full(n_runs, step / total)
+            planner.observe(Evaluation(step=step, scores=scores[-1], counts=drawn.astype(int), progress=progress))
+        context.spent = np.full(n_runs, step / total)
+        shares = planner.probabilities(context)
         chosen = (shares.cumsum(axis=1) <= generator.uniform(size=(n_runs, 1))).sum(axis=1)
         chosen = np.minimum(chosen, n_tasks - 1)
         world.step(chosen)
@@ -199,18 +200,45 @@ def pairs(families: str, split: str, seed: int, free: bool, worlds: int) -> None
         )
 
 
-def gap(families: str, split: str, runs: int, seed: int, free: bool, exact: bool, worlds: int, spec: str) -> None:
+def truth_of_transfer(world: World) -> Lessons:
+    """Lessons that hold who helps and harms whom as it is, and of all else what is believed before a run."""
+    inner = world
+    while hasattr(inner, "world"):
+        inner = inner.world
+    names = [task.name for task in inner.tasks]
+    order, n = np.argsort(names), len(names)
+    transfer = np.zeros((n, n)) if inner.transfer is None else np.array(inner.transfer, dtype=np.float64)
+    np.fill_diagonal(transfer, 0.0)
+    believed = Priors()
+    return Lessons(
+        tasks=[names[index] for index in order],
+        speed=[-np.log(world.budget / n)] * n,
+        speed_sd=[believed.speed_sd] * n,
+        span=[believed.span] * n,
+        span_sd=[believed.span_sd] * n,
+        transfer=transfer[np.ix_(order, order)].tolist(),
+        scale=np.full((n, n), 0.05).tolist(),
+        costs=[1.0 / world.budget] * n,
+        runs=1,
+    )
+
+
+def gap(families: str, given: argparse.Namespace) -> None:
     """Gap closed by family: sum of gains over uniform / sum of what the best spending gains."""
+    split, runs, seed, free, exact = given.split, given.runs, given.seed, given.free, given.exact
     closed = []
     for family in families.split(","):
         gains, room, relative = [], [], []
-        for name in FAMILIES[family].ids()[:worlds]:
+        for name in FAMILIES[family].ids()[: given.worlds]:
             world = load(name, split=split)
             uniform = simulate(world, "uniform", n_runs=256, seed=seed).final.mean()
             best = oracle(world, effort=30).value
             played = often(world, 0.0002 if exact else 0.005) if free or exact else world
             price = 0.0 if free or exact else FORWARD_COST
-            planned = simulate(played, policies.make(spec), n_runs=runs, seed=seed, forward_cost=price).final.mean()
+            policy = policies.make(given.policies or "planner")
+            if given.known:
+                policy = replace(policy, priors=truth_of_transfer(world).data())
+            planned = simulate(played, policy, n_runs=runs, seed=seed, forward_cost=price).final.mean()
             gains.append(planned - uniform)
             room.append(best - uniform)
             relative.append(100 * gains[-1] / abs(uniform))
@@ -397,6 +425,7 @@ def main() -> None:
     parser.add_argument(
         "--exact", action="store_true", help="with `gap`: free evaluations with hardly any noise, 0.0002"
     )
+    parser.add_argument("--known", action="store_true", help="with `gap`: the planner is told the true transfer")
     given = parser.parse_args()
     budgets = [int(part) for part in given.budgets.split(",")]
     if given.what == "speed":
@@ -418,8 +447,7 @@ def main() -> None:
         families = given.families or "speeds,useless,transfer,harmful"
         priors(given.first_seed, given.runs, budgets, families, given.seed, given.free)
     else:
-        families, spec = given.families or FOR_GAP, given.policies or "planner"
-        gap(families, given.split, given.runs, given.seed, given.free, given.exact, given.worlds, spec)
+        gap(given.families or FOR_GAP, given)
 
 
 if __name__ == "__main__":

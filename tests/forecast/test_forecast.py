@@ -25,7 +25,7 @@ from apportion.forecast._evidence import TRANSFER
 from apportion.forecast._fit import posterior_of_shapes
 from apportion.forecast._members import Pairs, _opened
 from apportion.forecast._noise import CONSISTENT, TAILS
-from apportion.forecast._planning import SEGMENTS, cut, toll, trial
+from apportion.forecast._planning import SEGMENTS, cut, toll
 from apportion.forecast._search import best_shares
 from apportion.forecast._state import binned
 from apportion.forecast._variants import experience, value_and_slope, variants_of_one
@@ -229,6 +229,10 @@ def test_plan_finds_what_is_worth_it_and_obeys_constraints():
     assert (plan.gain.lower > 0).all()
     assert plan.droppable[:, 3].all()
     assert not plan.droppable[:, 1:3].any()
+    # The task that learns nothing may yet begin, which at less than half of the budget nothing has ruled out.
+    assert (plan.waiting[:, 3] > 0.05).all()
+    assert (plan.waiting[:, 3] < 0.3).all()
+    assert (plan.waiting[:, :3] < 0.05).all()
     bound = make_plan(fit(past), constraints=Constraints(floor=0.1, cap={"b": 0.3}))
     assert (bound.shares.min(axis=(0, 1)) >= 0.1 - 1e-6).all()
     assert (bound.shares[..., 1] <= 0.3 + 1e-6).all()
@@ -238,27 +242,6 @@ def test_plan_finds_what_is_worth_it_and_obeys_constraints():
         copy.flow(past.counts[:, -1] / 300.0, 300.0)
         copy.flow(shares, 500.0)
     assert (better.objective() > alike.objective()).all()
-
-
-def test_trials_draw_what_was_never_tried_as_far_as_noise_lets_them_tell():
-    past = hardly_drawn(priority=0.0)
-    posterior = fit(past, n_members=16, priors=Priors(transfer_scale=1.0))
-    pieces, planned = cut(past.remaining / past.budget), np.tile([0.97, 0.01, 0.01, 0.01], (1, SEGMENTS, 1))
-    seen, found = posterior._seen, posterior._fit
-
-    def tried(untried, noise):
-        outlook = seen.outlook(found, seen.members(found, 16, 7, untried=untried), pieces)
-        return trial(outlook, past.tasks, MeanScore(), planned, np.full((1, 4), noise))
-
-    # Only "a" counts, and what the others teach it is known of all but "d".
-    shares, told = tried(0.6, 0.001)
-    assert shares[0, :, 3].mean() > 0.15
-    assert shares[0, :, 1:3].mean() < 0.05
-    assert tried(0.0, 0.001)[0][0, :, 3].mean() < 0.2 * shares[0, :, 3].mean()
-    np.testing.assert_allclose(shares.sum(axis=2), 1.0)
-    assert told > 0.95
-    assert tried(0.6, 1.0)[1] < 0.01
-    np.testing.assert_array_equal(tried(0.6, 1.0)[0], shares)
 
 
 def test_pairs_are_open_where_the_data_show_it_and_by_chance_where_they_say_nothing():
@@ -329,7 +312,7 @@ def test_lessons_make_the_first_plan_good_and_outlive_their_directory(tmp_path):
     tasks = TASKS[::-1]
     start = Evaluation(step=0, scores=setting.scores()[:1, ::-1] * 0, counts=np.zeros((1, 4), dtype=np.int64))
     context = Context.start(4, budget=800.0)
-    policy = Planner(priors=str(tmp_path / "lessons.json"), variation=0.0)
+    policy = Planner(priors=str(tmp_path / "lessons.json"), focus=0.0)
     policy.reset(tasks)
     policy.observe(start)
     shares = policy.probabilities(context)
@@ -470,18 +453,70 @@ def test_planner_beats_uniform_where_tasks_are_unequal_and_hardly_loses_where_eq
         assert low < planned - alike < high
 
 
-def test_curiosity_finds_a_helper_that_the_plan_drops_untried():
-    from apportion.sim import simulate
+def often(name):
+    """A public world with 50 evaluations of noise 0.005."""
     from apportion.sim.suite import load
 
-    noisy = load("auxiliary/1", split="public")
+    noisy = load(name, split="public")
     inner = replace(noisy.world, evaluations=noisy.budget // 50)
-    setting = replace(noisy, world=inner, evaluation_noise=0.005)
-    curious, incurious = (
-        simulate(setting, Planner(curiosity=part), n_runs=4, seed=11, forward_cost=0.0).final.mean()
-        for part in (0.6, 0.0)
+    return replace(noisy, world=inner, evaluation_noise=0.005)
+
+
+def test_a_tour_finds_a_helper_that_the_plan_drops_untried():
+    from apportion.sim import simulate
+
+    toured, not_toured = (
+        simulate(often("auxiliary/1"), Planner(focus=part), n_runs=4, seed=11, forward_cost=0.0).final.mean()
+        for part in (1.0, 0.0)
     )
-    assert curious > incurious + 0.02
-    for wrong in (-0.1, 1.0):
-        with pytest.raises(ValueError, match=r"`curiosity` must be in \[0, 1\)"):
-            Planner(curiosity=wrong)
+    assert toured > not_toured + 0.02
+    for wrong in (-0.1, 1.1):
+        with pytest.raises(ValueError, match=r"`focus` must be in \[0, 1\]"):
+            Planner(focus=wrong)
+
+
+def toured(n_evaluations, n_tasks=4, **parameters):
+    """Shares after each of so many evaluations, the first before training, of tasks that all score alike."""
+    policy = Planner(floor=0.0, tether=1000.0, **parameters)
+    policy.reset([Task(name=f"t{index}") for index in range(n_tasks)])
+    found = []
+    for number in range(n_evaluations):
+        counts = np.full((1, n_tasks), 10 * number)
+        policy.observe(
+            Evaluation(
+                step=int(counts.sum()),
+                scores=np.full((1, n_tasks), 0.01 * number),
+                counts=counts,
+                progress=np.array([number / n_evaluations]),
+            )
+        )
+        context = Context.start(n_tasks)
+        context.spent, context.budget = np.array([number / n_evaluations]), 1.0
+        found.append(policy.probabilities(context)[0])
+    return np.array(found)
+
+
+def test_a_tour_gives_every_task_a_block_of_its_own_and_ends_in_time():
+    shares = toured(20)
+    np.testing.assert_allclose(shares[0], 0.25)
+    np.testing.assert_allclose(np.sort(shares[1:5].argmax(axis=1)), [0, 1, 2, 3])
+    np.testing.assert_allclose(shares[1:5].max(axis=1), 1.0)
+    np.testing.assert_allclose(shares[10:], 0.25, atol=1e-6)
+    # Blocks go on, and are weaker.
+    assert (np.diff(shares[5:9].max(axis=1)) <= 0.0).all()
+    np.testing.assert_allclose(toured(20, focus=0.0), 0.25, atol=1e-6)
+    # With four blocks for eight tasks each belongs to two of them or more, and by a part of at most (4/8)^2.
+    few = toured(10, n_tasks=8)
+    assert ((few > 0.125 + 1e-6).sum(axis=1)[1:5] >= 2).all()
+    assert few.max() < 0.125 + 0.25 / 2
+    # A block lasts `hold` at least.
+    np.testing.assert_allclose(toured(40, hold=0.1)[2:5], toured(40, hold=0.1)[[2, 2, 2]])
+
+
+def test_a_task_that_has_not_begun_is_not_given_up():
+    from apportion.sim import simulate
+
+    # "a" waits for "b", and learns nothing from its block of the tour.
+    waiting = replace(world(scale=(60.0, 60.0, 200.0, 600.0), evaluations=20), prerequisites=((0, 1, 0.5),))
+    final = simulate(waiting, Planner(), n_runs=4, seed=0).scores
+    assert final[:, 0].min() > 0.5

@@ -23,8 +23,6 @@ SEGMENTS = len(_LATE) + 1
 
 _PARTS = (0.25, 0.5, 0.75, 1.0)
 _CHUNKS, _PART = 8, 0.05
-TELL = 5.0
-"""Standard deviations of a score's noise that a trial must be able to move it by, to tell half of what is at stake."""
 _LOOKS = 10.0  # evaluations at which a tether counts as it is given
 _LEAST = 1e-3  # an exponentiated gradient cannot leave a share of zero
 
@@ -191,44 +189,6 @@ def worth_of_knowing(
         shares: that are planned, (n_runs, n_segments, n_tasks).
         noise: standard deviation of a score, (n_runs, n_tasks).
     """
-    stake = _stakes(outlook, tasks, objective, shares)[0]
-    now = outlook.scores(np.full_like(shares, 1e-9)).var(axis=1)
-    told = now / (now + noise**2 + 1e-30)
-    value = objective.value(outlook.scores(shares), tasks).mean(axis=1)
-    less = objective.value(outlook.scores((1.0 - _PART) * shares), tasks).mean(axis=1)
-    pace = np.maximum(value - less, 0.0) / _PART
-    return stake * told / np.maximum(pace, 1e-12)[:, None]
-
-
-def trial(
-    outlook: Outlook, tasks: Sequence[Task], objective: Objective, shares: Floats, noise: Floats
-) -> tuple[Floats, Floats]:
-    """Shares that find out which draw is true, and which part of what is at stake they can tell.
-
-    The shares are the mean over the draws of what would be best if each were true, so that a task gets the more the
-    likelier it is to be one that pays, as in Thompson sampling, of which they are the mean. With m_i^2 the mean over
-    draws of (score_i(best for the draw) - score_i(shares))^2, they tell the part m_i^2 / (m_i^2 + (TELL noise_i)^2) of
-    the stake of task i (see `worth_of_knowing`): what noise hides cannot be found out.
-
-    Args:
-        outlook: on the rest of the budget, of draws that hold possible what was not tried.
-        tasks: in the order of the columns.
-        objective: what is to be made large.
-        shares: that are planned, (n_runs, n_segments, n_tasks).
-        noise: standard deviation of a score, (n_runs, n_tasks).
-
-    Returns:
-        The shares, (n_runs, n_segments, n_tasks), and the part, mean over the tasks by their stakes, (n_runs,).
-    """
-    stake, moved, best = _stakes(outlook, tasks, objective, shares)
-    told = moved / (moved + (TELL * noise) ** 2 + 1e-30)
-    return best, (stake * told).sum(axis=1) / np.maximum(stake.sum(axis=1), 1e-30)
-
-
-def _stakes(
-    outlook: Outlook, tasks: Sequence[Task], objective: Objective, shares: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """What knowing the true draw moves: the objective by each task, its score squared, and the shares, in the mean."""
     scores = outlook.scores(shares)
     weight = np.abs(objective.gradient(scores, tasks))
     single = outlook.single()
@@ -236,8 +196,11 @@ def _stakes(
     def gradient(tried: Floats) -> Floats:
         return single.gradient(tried, objective.gradient(single.scores(tried), tasks))
 
-    n_runs, n_members, _ = scores.shape
-    best = hand_out(gradient, (n_runs * n_members, *shares.shape[1:]), chunks=_CHUNKS)
-    away = single.scores(best).reshape(scores.shape) - scores
-    mean = best.reshape(n_runs, n_members, *shares.shape[1:]).mean(axis=1)
-    return (weight * np.abs(away)).mean(axis=1), (away**2).mean(axis=1), mean
+    best = hand_out(gradient, (scores.shape[0] * scores.shape[1], *shares.shape[1:]), chunks=_CHUNKS)
+    stake = (weight * np.abs(single.scores(best).reshape(scores.shape) - scores)).mean(axis=1)
+    now = outlook.scores(np.full_like(shares, 1e-9)).var(axis=1)
+    told = now / (now + noise**2 + 1e-30)
+    value = objective.value(scores, tasks).mean(axis=1)
+    less = objective.value(outlook.scores((1.0 - _PART) * shares), tasks).mean(axis=1)
+    pace = np.maximum(value - less, 0.0) / _PART
+    return stake * told / np.maximum(pace, 1e-12)[:, None]

@@ -12,7 +12,7 @@ from .._check import check_integer, check_number
 from ..component import decode
 from ..forecast._evidence import TRANSFER
 from ..forecast._fit import Fit, Priors
-from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan, toll, trial, worth_of_knowing
+from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan, toll, worth_of_knowing
 from ..forecast._state import MANY_TASKS, Seen, variants_for
 from ..forecast.objective import MeanScore, Objective
 from ..forecast.priors import Lessons
@@ -32,23 +32,24 @@ class Planner(Policy):
     divergence rises, and stays safe where that is nowhere above 0. Where residuals are larger than noise explains, old
     evaluations fade, and caution grows with the misfit; `confidence_` and `misfit_` say so.
 
-    Early shares are varied on purpose, in blocks of evaluations, since constant shares cannot tell who helps whom: the
-    planned shares are multiplied by exp(+-variation), with signs of a Walsh pattern over the tasks and a strength that
-    falls to 0 at the fraction `explore` of the budget. In a world without forgetting the order of batches matters
-    little, so variation costs little as long as the plan still has to draw what was drawn too early.
+    Who helps whom is mostly unknown when the first plan is made. Constant shares cannot tell it, and a plan that gives
+    a task next to nothing never learns it. So once training has begun the run makes a tour: blocks from one evaluation
+    to the next that belong to one task after the other, the one with the largest planned share first: shares are a
+    mixture, and its corners, which the lattices of Scheffe 1958 hold (Journal of the Royal Statistical Society B
+    20:344; summary read), tell the parts apart. After that they belong to a task as often as the plan says, so that on
+    average the plan is followed. Of a block's batches the part
 
-    Who helps whom is mostly unknown when the first plan is made, and a plan that gives a task next to nothing never
-    learns it. So up to the same fraction of the budget part of the plan is a trial: the mean of what would be best if
-    each of some draws were true that hold transfer possible wherever the data do not rule it out (`curiosity`). That
-    part is told * E / (E + n_tasks), with E the evaluations to come until then, as E scores of a task tell that much of
-    what n_tasks tasks teach it, and `told` the part of what is at stake that shows through the noise. The rest is
-    planned with draws in which a task teaches another one only where the data show it.
+        focus * min(1, (blocks to come / n_tasks)^2)
+
+    belongs to its task, and the rest follows the plan; blocks end at the fraction `explore` of the budget. Where fewer
+    of them than tasks are to come, they belong to several tasks at once. In a world without forgetting the order of
+    batches matters little, so a tour costs little as long as the plan still has to draw what was drawn.
 
     Training batches, which are free, tell of the tasks between evaluations, and an evaluation that is charged measures
     only the tasks whose score is worth its price (`evaluation_tasks`).
 
-    It fails where the past says nothing of the rest: skills that appear late (a task that learns only after another
-    one), abrupt change, or so few or noisy evaluations that nothing can be told; then it stays near the safe shares.
+    It fails where the past says nothing of the rest: abrupt change, or so few or noisy evaluations that nothing can be
+    told; then it stays near the safe shares.
     Evaluations are charged to the budget and it cannot win back more than there is to gain.
 
     Args:
@@ -58,11 +59,9 @@ class Planner(Policy):
         tether: what is held against a plan for each nat of its divergence from the safe shares when the whole budget is
             left, in standard deviations of the noise of the objective, on a mean over a tenth of the evaluations so
             far, not negative: what noise hides cannot be planned on.
-        variation: strength of the deliberate variation of early shares, not negative.
-        explore: fraction of the budget at which variation and trials end, in (0, 1].
-        curiosity: probability with which trials hold that a task teaches another one, or harms it, where the data say
-            nothing about it, in [0, 1); 0 makes no trials. With more than 32 tasks there are none.
-        hold: fraction of the budget during which one pattern of variation stays, in [0, 1]; at least an evaluation.
+        focus: see above, in [0, 1]; 0 makes no tour.
+        explore: fraction of the budget at which it ends, in (0, 1].
+        hold: fraction of the budget that a block lasts at least, in [0, 1].
         members: draws from the posterior, at least 2.
         thompson: so many draws, taken at random at every evaluation, for which the best shares are sought in place of
             all of them, from 0 (all) to `members`; with 1 this is Thompson sampling (Thompson 1933, doi
@@ -88,7 +87,7 @@ class Planner(Policy):
     >>> policy = Planner()
     >>> policy.reset([Task(name="a"), Task(name="b")])
     >>> policy.probabilities(Context.start(2)).round(2)
-    array([[0.76, 0.24]])
+    array([[0.5, 0.5]])
     """
 
     name = "planner"
@@ -96,16 +95,15 @@ class Planner(Policy):
     needs = frozenset({"evaluations"})
     source = "our own"
     complexity = "O(V K^2 (T + K)) per evaluation with V shapes and T evaluations, O(K) per decision"
-    derived = frozenset({"tasks_", "order_", "safe_", "patterns_"})
+    derived = frozenset({"tasks_", "order_", "safe_"})
 
     safe: Shares | None = None
     floor: float = 0.04
     caution: float = 0.5
     tether: float = 1.5
-    variation: float = 0.6
+    focus: float = 1.0
     explore: float = 0.5
-    curiosity: float = 0.6
-    hold: float = 0.06
+    hold: float = 0.02
     members: int = 16
     thompson: int = 0
     memory: float = 0.05
@@ -122,9 +120,8 @@ class Planner(Policy):
         check_number("floor", self.floor, low=0.0, high=1.0)
         check_number("caution", self.caution, low=0.0)
         check_number("tether", self.tether, low=0.0)
-        check_number("variation", self.variation, low=0.0)
+        check_number("focus", self.focus, low=0.0, high=1.0)
         check_number("explore", self.explore, low=0.0, high=1.0, low_open=True)
-        check_number("curiosity", self.curiosity, low=0.0, high=1.0, high_open=True)
         check_number("hold", self.hold, low=0.0, high=1.0)
         check_number("thrift", self.thrift, low=0.0)
         check_integer("members", self.members, low=2)
@@ -154,13 +151,6 @@ class Planner(Policy):
         # All work is done in the order of the names, so that it does not depend on the order of the tasks.
         self.order_ = np.argsort([task.name for task in tasks])
         self.safe_ = np.full(n, 1.0 / n) if self.safe is None else shares_of("safe", self.safe, tasks, 0.0)
-        self.patterns_ = np.zeros((1, n))
-        if n > 1:
-            length = 2 ** int(np.ceil(np.log2(n + 1)))
-            codes, ranks = np.arange(1, length), np.arange(1, n + 1)
-            odd = [[int(code & rank).bit_count() % 2 for rank in ranks] for code in codes]
-            self.patterns_ = np.empty((length - 1, n))
-            self.patterns_[:, self.order_] = 2.0 * np.array(odd) - 1.0
         self.counts_ = np.zeros((n_runs, 0, n))
         self.examples_ = np.zeros((n_runs, 0, n))
         self.scores_ = np.zeros((n_runs, 0, n))
@@ -175,11 +165,14 @@ class Planner(Policy):
         self.confidence_ = np.zeros(n_runs)
         self.plan_ = np.broadcast_to(self.safe_, (n_runs, SEGMENTS, n)).copy()
         self.switch_ = np.ones((n_runs, SEGMENTS - 1))
-        self.block_ = np.zeros(n_runs)
-        self.turned_ = np.zeros(n_runs)
+        self.focus_ = np.zeros((n_runs, n))
+        self.strength_ = np.zeros(n_runs)
+        self.due_ = np.zeros((n_runs, n))
+        self.visited_ = np.zeros((n_runs, n), dtype=np.bool_)
+        self.turned_ = np.full(n_runs, -1.0)
 
     def probabilities(self, context: Context) -> Floats:
-        """The plan of this moment, varied early in the run, with a part spread evenly, shape (n_runs, n_tasks).
+        """The plan of this moment, early with some tasks in focus, with a part spread evenly, (n_runs, n_tasks).
 
         Raises:
             FileNotFoundError: the runs that `priors` names are not there, and no saved state brought what they teach.
@@ -191,10 +184,8 @@ class Planner(Policy):
             return np.ones((context.n_runs, 1))
         piece = (progress[:, None] >= self.switch_).sum(axis=1)
         plan = self.plan_[np.arange(len(piece)), piece]
-        # A pattern stays for whole evaluations, at least one of them, and about `hold` of the budget.
-        block = (self.block_ * 5 % len(self.patterns_)).astype(np.int64)
-        strength = self.variation * np.maximum(1.0 - progress / self.explore, 0.0)
-        shares = plan * np.exp(strength[:, None] * self.patterns_[block])
+        strength = np.where(progress < self.explore, self.strength_, 0.0)[:, None]
+        shares = (1.0 - strength) * plan + strength * self.focus_
         shares = (1.0 - self.floor) * shares / shares.sum(axis=1, keepdims=True) + self.floor / n
         return shares / shares.sum(axis=1, keepdims=True)
 
@@ -222,8 +213,6 @@ class Planner(Policy):
         self.worth_ = np.where(unplanned[:, None], np.where(told, 0.0, np.inf)[:, None], self.worth_)
         # Before any training all that was spent went into this evaluation.
         self.price_ = np.where(steps > 0, self.price_, progress)
-        turn = progress >= self.turned_ + self.hold - 1e-9
-        self.block_, self.turned_ = self.block_ + turn, np.where(turn, progress, self.turned_)
         # Who knows earlier runs can plan before anything is trained.
         fewest, least = (_FEWEST, 0) if self.lessons_ is None else (1, -1)
         seen = np.isfinite(self.scores_).sum(axis=1).max(axis=1)
@@ -243,6 +232,7 @@ class Planner(Policy):
             for start in range(0, rows.size, _TOGETHER):
                 some = rows[start : start + _TOGETHER]
                 self._plan(some, spent[some], warm=warm)
+        self._turn(progress, steps)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a saved state, and with it what earlier runs taught; their directories may be gone.
@@ -278,6 +268,27 @@ class Planner(Policy):
         if self.thrift == 0 or self.scores_.shape[1] == 0:
             return None
         return self.worth_ >= self.thrift * (self.price_ / context.n_tasks)[:, None]
+
+    def _turn(self, progress: Floats, steps: Ints) -> None:
+        """Where a block is over, choose the tasks in focus of the next one, and how strongly they are."""
+        n_runs, n = self.focus_.shape
+        turn = (steps > 0) & (progress >= self.turned_ + self.hold - 1e-9)
+        # Blocks to come: as many as evaluations, of the pace so far, and each as long as `hold` at least.
+        pace = progress / max(self.scores_.shape[1] - 1, 1)
+        blocks = np.maximum(self.explore - progress, 0.0) / np.maximum(np.maximum(pace, self.hold), 1e-12)
+        together = np.clip(np.ceil(n / np.maximum(blocks, 1e-9)), 1, max(n // 2, 1))
+        piece = (progress[:, None] >= self.switch_).sum(axis=1)
+        due = self.due_ + self.plan_[np.arange(n_runs), piece]
+        # Who was never in focus comes first; among them and among the others who is due most.
+        order = np.lexsort((-due[:, self.order_], self.visited_[:, self.order_]), axis=1)
+        rank = np.empty((n_runs, n))
+        rank[:, self.order_] = np.argsort(order, axis=1)
+        focus = (rank < together[:, None]) / together[:, None]
+        self.focus_ = np.where(turn[:, None], focus, self.focus_)
+        self.due_ = np.where(turn[:, None], due - focus, self.due_)
+        self.visited_ |= turn[:, None] & (focus > 0)
+        self.strength_ = np.where(turn, self.focus * np.minimum((blocks / n) ** 2, 1.0), self.strength_)
+        self.turned_ = np.where(turn, progress, self.turned_)
 
     def _plan(self, rows: Ints, spent: Floats, *, warm: bool) -> None:
         order, n = self.order_, len(self.tasks_)
@@ -380,14 +391,6 @@ class Planner(Policy):
         if self.thrift > 0:
             worth = worth_of_knowing(outlook, tasks, self.objective, found.shares, fit.noise)
             worth *= (1.0 - progress)[:, None]
-        # Evaluations to come until trials end.
-        pace = np.where(progress > 0, (seen.scores.shape[1] - 1) / np.maximum(progress, 1e-12), 0.0)
-        looks = pace * np.maximum(self.explore - progress, 0.0)
-        if self.curiosity > 0 and n <= MANY_TASKS and looks.any():
-            draws = seen.members(fit, max(self.members // 2, 2), self.seed + _TRIAL, untried=self.curiosity)
-            tried, told = trial(seen.outlook(fit, draws, pieces), tasks, self.objective, found.shares, fit.noise)
-            part = (told * looks / (looks + n))[:, None, None]
-            found.shares = (1.0 - part) * found.shares + part * tried
         return found, ends, worth
 
     def _drawn(self, evaluations: int) -> Ints | None:
@@ -408,11 +411,8 @@ _FEWEST = 3
 _TOGETHER = 8
 """Runs that are planned at once."""
 
-_AFRESH = 3
+_AFRESH = 4
 """Every so many evaluations a fit also begins anew."""
-
-_TRIAL = 7
-"""Added to the seed for the draws of trials, so that they are not those of the plan."""
 
 _SUSPECT = 2.0
 """Mean squared residual, in units of what noise explains, from which on the model is suspected to be wrong."""
