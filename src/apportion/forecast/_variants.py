@@ -109,9 +109,9 @@ VARIANTS = Variants.of(
 )
 """Exponential and power curves, batches that teach less and less, slow and fast forgetting, short and long plateaus,
 late starts; repeated examples lose worth. Without late starts a task that waits for another one would be given up for
-good once it has learned nothing from its first batches. Beside them there must be a task that never learns, which as
-they do says nothing of what its batches would have taught: against one that learns next to nothing, and so was seen
-not to learn, late starts gain by every exact score of a task that stays where it is."""
+good once it has learned nothing from its first batches. Beside them there must be a task that never learns: as they
+do, it explains a score that stays where it is at no cost, while one that learns next to nothing pays for being so slow,
+the more the less noise there is."""
 
 
 FEW = Variants.of(
