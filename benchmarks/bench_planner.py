@@ -9,9 +9,8 @@ python benchmarks/bench_planner.py logs --runs 10 --out runs/logs [--data-dir GL
 python benchmarks/bench_planner.py priors --first-seed 100 --runs 8 --budgets 400 [--free --families transfer]
 python benchmarks/bench_planner.py gap --split public --families speeds,transfer --runs 8 [--free | --exact] [--known]
 
-`gap --known` tells the planner, and it alone, how much the tasks truly teach each other: what is missing without that
-is to find it out.
-`rank` compares the planner, evaluations charged, with all policies that work by name, in paired runs.
+`rank` compares the planner, evaluations charged, with all policies that work by name, in paired runs. `gap --known`
+tells the planner how much the tasks truly teach each other: what it closes more then is lost for want of knowing it.
 `--free` takes the evaluations of the rough trial: noise 0.005, 50 in a run, not charged to the budget. `logs` trains
 with random shares, drawn anew in each tenth of the budget (odd seeds) or once (even ones), for `apportion forecast
 --check`: on digits, or on eight tasks of GLUE with a frozen encoder where their folder is given. `priors` compares the

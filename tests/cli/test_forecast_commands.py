@@ -83,6 +83,7 @@ def test_of_tasks_that_can_be_dropped_it_is_said_how_likely_they_begin_later(run
     text = " ".join(apportion("plan", half).split())
     said = ", ".join(f"{name} ({chance:.0%} likely)" for name, chance in late.items())
     assert f"unless they begin to learn later: {said}" in text
+    assert ("take these as hints" in text) == ("a batch teaches" in text)
     # Once the budget is spent it is too late.
     assert set(json.loads(apportion("plan", run, "--budget", 50, "--json"))["waiting"].values()) == {0.0}
 

@@ -8,6 +8,7 @@ import pytest
 from apportion import Task
 from apportion.constraints import Constraints
 from apportion.forecast import (
+    FittedWorld,
     History,
     Lessons,
     MeanScore,
@@ -516,7 +517,23 @@ def test_a_tour_gives_every_task_a_block_of_its_own_and_ends_in_time():
 def test_a_task_that_has_not_begun_is_not_given_up():
     from apportion.sim import simulate
 
-    # "a" waits for "b", and learns nothing from its block of the tour.
-    waiting = replace(world(scale=(60.0, 60.0, 200.0, 600.0), evaluations=20), prerequisites=((0, 1, 0.5),))
+    # "a" waits for "b", which takes its time, and learns nothing from its own block of the tour.
+    waiting = world(scale=(60.0, 150.0, 100.0, 100.0), evaluations=40, prerequisites=((0, 1, 0.6),))
     final = simulate(waiting, Planner(), n_runs=4, seed=0).scores
-    assert final[:, 0].min() > 0.5
+    assert final[:, 0].min() > 0.6
+
+
+def test_a_fitted_world_starts_late_where_its_draw_does():
+    transfer = np.eye(4)
+    transfer[3, 3] = 0.0
+    _, past = history(world(transfer=transfer, scale=(10.0, 300.0, 300.0, 100.0)), n_runs=1, n_steps=300)
+    posterior = fit(past, n_members=64)
+    late, fitted = posterior.waiting[0, :, 3], FittedWorld(posterior)
+    assert late.any()
+    found = []
+    for steps in (0, 300, 500):
+        for _ in range(steps):
+            fitted.step(np.full(64, 3), np.ones(64))
+        found.append(fitted.scores()[late, 3])
+    np.testing.assert_array_equal(found[1], found[0])
+    assert (found[2] > found[0] + 0.01).mean() > 0.5

@@ -267,10 +267,10 @@ def _lines(advice: Advice, unit: str) -> Iterator[str]:
         kind = "helps" if advice.transfer.value[row, column] > 0 else "harms"
         words = _interval(advice.transfer, (row, column), sign="+")
         yield f"{names[column]} {kind} {names[row]}: a batch teaches {words} batches of its own"
-    if sure:
-        yield "take these as hints: in worlds with a known truth four of five such signs are right, at best"
     if len(sure) > SURE:
         yield f"and {len(sure) - SURE} more, see --json"
+    if sure:
+        yield "take these as hints: in worlds with a known truth four of five such signs are right, at best"
 
 
 def _number(value: float) -> str:

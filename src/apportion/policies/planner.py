@@ -182,10 +182,8 @@ class Planner(Policy):
         n, progress = context.n_tasks, context.progress
         if n == 1:
             return np.ones((context.n_runs, 1))
-        piece = (progress[:, None] >= self.switch_).sum(axis=1)
-        plan = self.plan_[np.arange(len(piece)), piece]
         strength = np.where(progress < self.explore, self.strength_, 0.0)[:, None]
-        shares = (1.0 - strength) * plan + strength * self.focus_
+        shares = (1.0 - strength) * self._planned(progress) + strength * self.focus_
         shares = (1.0 - self.floor) * shares / shares.sum(axis=1, keepdims=True) + self.floor / n
         return shares / shares.sum(axis=1, keepdims=True)
 
@@ -269,6 +267,11 @@ class Planner(Policy):
             return None
         return self.worth_ >= self.thrift * (self.price_ / context.n_tasks)[:, None]
 
+    def _planned(self, progress: Floats) -> Floats:
+        """The shares that the plan gives at this progress, (n_runs, n_tasks)."""
+        piece = (progress[:, None] >= self.switch_).sum(axis=1)
+        return self.plan_[np.arange(len(piece)), piece]
+
     def _turn(self, progress: Floats, steps: Ints) -> None:
         """Where a block is over, choose the tasks in focus of the next one, and how strongly they are."""
         n_runs, n = self.focus_.shape
@@ -277,8 +280,7 @@ class Planner(Policy):
         pace = progress / max(self.scores_.shape[1] - 1, 1)
         blocks = np.maximum(self.explore - progress, 0.0) / np.maximum(np.maximum(pace, self.hold), 1e-12)
         together = np.clip(np.ceil(n / np.maximum(blocks, 1e-9)), 1, max(n // 2, 1))
-        piece = (progress[:, None] >= self.switch_).sum(axis=1)
-        due = self.due_ + self.plan_[np.arange(n_runs), piece]
+        due = self.due_ + self._planned(progress)
         # Who was never in focus comes first; among them and among the others who is due most.
         order = np.lexsort((-due[:, self.order_], self.visited_[:, self.order_]), axis=1)
         rank = np.empty((n_runs, n))
