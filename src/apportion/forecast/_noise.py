@@ -13,6 +13,9 @@ POOLED = 4.0
 ENOUGH = 6
 """Second differences of what training batches told, for each task, that their noise can be told from."""
 
+EXPECTED = 0.005
+"""Error of the model that is always expected, as a part of the range of scores: what is as small is no bad fit."""
+
 TAILS = 4.0
 """Degrees of freedom of the noise of scores: now and then one is far off."""
 
@@ -38,7 +41,7 @@ def misfit_of(
     of_scores: tuple[Floats, Floats],
     of_batches: tuple[Floats, Floats, Floats],
 ) -> Floats:
-    """Mean squared residual of the best shapes over all rows, in units of what noise explains, (n_runs,).
+    """Mean squared residual of the best shapes over all rows, in units of what noise (or EXPECTED) explains, (n_runs,).
 
     NaN where noise cannot be told yet.
 
@@ -57,7 +60,7 @@ def misfit_of(
     relative = np.where(triples >= ENOUGH * data.y.shape[1], relative, np.nan)
     squares, rows = np.zeros((2, len(rough)))
     for part, noise, unit, number in (
-        (residual[..., :n], rough, np.ones_like(fitted), seen),
+        (residual[..., :n], np.maximum(rough, EXPECTED), np.ones_like(fitted), seen),
         (residual[..., n:], relative, fitted, heard),
     ):
         own = ((part / unit[:, None, :, None]) ** 2).sum(axis=-1)

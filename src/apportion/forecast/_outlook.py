@@ -9,7 +9,7 @@ import numpy as np
 
 from ..records import Floats, Ints
 from ._members import Members
-from ._variants import REUSE, Variants, average_keep, kept, mean_begun, mean_ready, mean_worth, value_and_slope
+from ._variants import REUSE, Variants, average_keep, kept, mean_open, mean_ready, mean_worth, value_and_slope
 
 _OF_MEMBERS = ("keep", "worth", "tail")
 
@@ -91,7 +91,7 @@ class Outlook:
             1.0,
         )
         unit = (total / n_tasks)[:, None]
-        ready = ready * mean_begun((ends - steps)[:, None], ends[:, None], late * total[:, None, None])
+        ready = ready * mean_open((ends - steps)[:, None], ends[:, None], late * total[:, None, None])
         worth = np.exp(-after) * average_keep(gone) * ready * (pieces / unit)[:, None]  # (R, F, S)
         stream = variants.streams[members.variant]
         rows = np.arange(len(pieces))[:, None, None]

@@ -149,7 +149,7 @@ def toll(
     *,
     noise: Floats,
     left: Floats,
-    evaluations: int,
+    evaluations: Ints,
 ) -> Floats:
     """What is held against a nat of divergence from the safe shares, in units of the objective, (n_runs,).
 
@@ -165,11 +165,12 @@ def toll(
         safe: shares of the budget, (n_runs, n_segments, n_tasks).
         noise: standard deviation of a score, (n_runs, n_tasks).
         left: of the budget, as a fraction of the whole, (n_runs,).
-        evaluations: so far, whether or not they measured scores: training batches tell between them.
+        evaluations: since the curves began, whether or not they measured scores, as training batches tell between them,
+            (n_runs,).
     """
     weight = np.abs(objective.gradient(outlook.scores(safe), tasks)).mean(axis=1)
     noise = np.sqrt(((weight * noise) ** 2).sum(axis=1))
-    return tether * noise * np.minimum(left, 1.0) * np.sqrt(_LOOKS / max(evaluations, 1))
+    return tether * noise * np.minimum(left, 1.0) * np.sqrt(_LOOKS / np.maximum(evaluations, 1))
 
 
 def worth_of_knowing(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..records import Floats
+from ..records import Bools, Floats, Ints
 from ._draws import fixed_draws
 from ._evidence import LINK_SPEED, LINK_START, TRANSFER
 from ._fit import Fit, Priors, fit_curves
@@ -59,6 +59,8 @@ class Seen:
         losses: mean training loss of each task since the evaluation before, shaped as `scores`, NaN where none; None
             where the run told none. Before any training it is the held-out loss.
         successes: mean training success, likewise; losses count where there is none.
+        begun: evaluation at which the curves begin, after a break; 0 where there was none, (n_runs,). Steps before it
+            teach nothing here, and what was known by then is NaN.
     """
 
     counts: Floats
@@ -71,6 +73,25 @@ class Seen:
     memory: float
     losses: Floats | None = None
     successes: Floats | None = None
+    begun: Ints = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        self.begun = np.broadcast_to(self.begun, len(self.counts))
+
+    def since(self, begun: Ints) -> Seen:
+        """Only what came from these evaluations on, of each run, (n_runs,)."""
+        return replace(self._only(np.arange(self.counts.shape[1]) >= begun[:, None]), begun=begun)
+
+    def until(self, end: Ints) -> Seen:
+        """Only what was known before these evaluations, of each run, (n_runs,)."""
+        return self._only(np.arange(self.counts.shape[1]) < end[:, None])
+
+    def _only(self, rows: Bools) -> Seen:
+        def kept(values: Floats | None) -> Floats | None:
+            return None if values is None else np.where(rows[:, :, None], values, np.nan)
+
+        scores = np.where(rows[:, :, None], self.scores, np.nan)
+        return replace(self, scores=scores, losses=kept(self.losses), successes=kept(self.successes))
 
     @property
     def is_told(self) -> bool:
@@ -84,8 +105,12 @@ class Seen:
 
     @property
     def done(self) -> Floats:
-        """Steps so far, (n_runs,)."""
-        return self.counts[:, -1].sum(axis=1)
+        """Steps since the curves began, (n_runs,)."""
+        return self._since_begun()[:, -1].sum(axis=1)
+
+    def _since_begun(self) -> Floats:
+        before = self.counts[np.arange(len(self.counts)), self.begun]
+        return np.maximum(self.counts - before[:, None], 0.0)
 
     @property
     def variants(self) -> Variants:
@@ -98,7 +123,7 @@ class Seen:
         """Fit the curves of all tasks; see `fit_curves`."""
         width = -(-self.counts.shape[1] // MOST_TIMES)
         return fit_curves(
-            binned(self.counts, width),
+            binned(self._since_begun(), width),
             binned(self.examples, width) / self.sizes,
             binned(self.scores, width),
             self.total,
@@ -149,7 +174,7 @@ class Seen:
 
     def outlook(self, fit: Fit, members: Members, pieces: Floats) -> Outlook:
         """The outlook on pieces of the budget, (n_runs, n_segments), as fractions of the whole."""
-        batch = self.examples[:, -1].sum(axis=1) / np.maximum(self.done, 1.0)
+        batch = self.examples[:, -1].sum(axis=1) / np.maximum(self.counts[:, -1].sum(axis=1), 1.0)
         return Outlook.of(
             members,
             pieces=pieces,

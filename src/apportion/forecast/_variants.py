@@ -18,7 +18,8 @@ class Variants:
         fading: how often the experience would fall to 1/e within one budget, 0 for no forgetting.
         plateau: fraction of the budget after which a batch teaches half of what it will, 0 for no plateau; below 0 that
             after which it teaches half of what it did, as what all tasks share is learned.
-        late: fraction of the budget before which batches teach nothing, 0 for none such, inf for never.
+        late: fraction of the budget before which batches teach nothing, 0 for none such, inf for never; below 0 that
+            from which on they teach nothing any more.
         touch: factor on the scale of transfer's prior; small for tasks that learn on their own.
         height: added to the prior mean of the log span; very negative for tasks that learn nothing.
         prior: log probability before any data.
@@ -102,16 +103,19 @@ VARIANTS = Variants.of(
         (np.inf, 0.0, 0.0, 0.3, 0.35),
         (np.inf, 0.0, 0.0, 0.3, 0.6),
         (np.inf, 0.0, 0.0, 0.3, 0.8),
+        (np.inf, 0.0, 0.0, 0.1, -0.3),
+        (np.inf, 0.0, 0.0, 0.1, -0.5),
+        (np.inf, 0.0, 0.0, 0.1, -0.7),
     ],
     alone=True,
     flat=1.0,
     never=2.0,
 )
 """Exponential and power curves, batches that teach less and less, slow and fast forgetting, short and long plateaus,
-late starts; repeated examples lose worth. Without late starts a task that waits for another one would be given up for
-good once it has learned nothing from its first batches. Beside them there must be a task that never learns: as they
-do, it explains a score that stays where it is at no cost, while one that learns next to nothing pays for being so slow,
-the more the less noise there is."""
+late starts and early ends; repeated examples lose worth. Without late starts a task that waits for another one would be
+given up for good once it has learned nothing from its first batches. Beside them there must be a task that never
+learns: as they do, it explains a score that stays where it is at no cost, while one that learns next to nothing pays
+for being so slow, the more the less noise there is."""
 
 
 FEW = Variants.of(
@@ -149,10 +153,11 @@ def value_and_slope(z: Floats, tail: Floats) -> tuple[Floats, Floats]:
 def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants) -> Floats:
     """Batches that still count at each evaluation in every stream of the variants.
 
-    x_a(t) = keep x_a(t-1) + ready * begun * fresh_a * (what of it is left) * exp(-max(0, e_a - 1) / REUSE), with
+    x_a(t) = keep x_a(t-1) + ready * open * fresh_a * (what of it is left) * exp(-max(0, e_a - 1) / REUSE), with
     fresh_a the batches of task a since the last evaluation, keep = exp(-fading * steps since then / budget), ready the
-    mean of `readiness`, begun the part of these steps after a late start, and e_a the passes over the data of task a
-    (decay of repeated data after Muennighoff et al. 2023, arXiv 2305.16264; their exact formula could not be checked).
+    mean of `readiness`, open the part of these steps after a late start or before an early end, and e_a the passes over
+    the data of task a (decay of repeated data after Muennighoff et al. 2023, arXiv 2305.16264; their exact formula
+    could not be checked).
 
     Args:
         counts: decisions for each task up to each evaluation, shape (n_runs, n_times, n_tasks).
@@ -177,7 +182,7 @@ def experience(counts: Floats, epochs: Floats, total: Floats, variants: Variants
         if plateau != 0:
             left = left * mean_ready(end - steps, end, plateau * total[:, None])
         if late != 0:
-            left = left * mean_begun(end - steps, end, late * total[:, None])
+            left = left * mean_open(end - steps, end, late * total[:, None])
         gain = fresh * (left / unit)[:, :, None]
         if repeats:
             gain = gain * mean_worth(begun, epochs, REUSE)
@@ -223,9 +228,10 @@ def mean_ready(start: Floats, end: Floats, half: Floats) -> Floats:
     return np.where(half < 0.0, missing, 1.0 - missing)
 
 
-def mean_begun(start: Floats, end: Floats, at: Floats) -> Floats:
-    """Part of the steps from `start` to `end` that come after `at`."""
-    return np.clip((end - at) / np.maximum(end - start, 1e-9), 0.0, 1.0)
+def mean_open(start: Floats, end: Floats, late: Floats) -> Floats:
+    """Part of the steps from `start` to `end` that come after a late start; for `late` below 0 before an early end."""
+    after = np.clip((end - np.abs(late)) / np.maximum(end - start, 1e-9), 0.0, 1.0)
+    return np.where(late < 0.0, 1.0 - after, after)
 
 
 def recent_shares(counts: Floats, memory: Floats) -> Floats:

@@ -13,6 +13,13 @@ _WIDE = 1.5
 def doubts(posterior: Posterior) -> tuple[str, ...]:
     """Sentences about a bad fit, past forecasts that missed, and tasks of which nothing is known; of the worst run."""
     found: list[str] = []
+    run = int(posterior.begun.argmax())
+    if posterior.begun[run] > 0:
+        part = posterior.history.spent[run, posterior.begun[run]] / posterior.history.budget
+        found.append(
+            f"The run broke at {part:.0%} of the budget: no curves fit the scores from before and from after. Only "
+            "what came from there on counts."
+        )
     if not posterior.fits_well.all():
         worst = float(np.nanmax(posterior.misfit))
         found.append(

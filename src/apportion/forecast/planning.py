@@ -110,7 +110,7 @@ def make_plan(
             begun,
             noise=posterior.noise,
             left=left / history.budget,
-            evaluations=history.scores.shape[1],
+            evaluations=history.scores.shape[1] - posterior.begun,
         ),
         iterations=60,
     )

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._check import check_integer, check_names, check_number
-from ..records import Bools, Floats, Task
+from ..records import Bools, Floats, Ints, Task
+from ._breaks import fit_last_part
 from ._fit import Fit, Priors
 from ._members import UNTRIED, Members
+from ._noise import EXPECTED
 from ._outlook import Outlook
 from ._state import Seen
 from .history import History
@@ -63,20 +65,22 @@ class Posterior:
         noise
 
     u is a saturating exponential or a power law, and below 0 falls by half a span at most; x_a sums batches that fade
-    (forgetting), count little before a plateau is over, nothing before a late start, or less and less from the start,
-    and lose worth by repetition; m falls from 1 as the recent share r_i falls below the equal one. Several shapes
-    (tail, fading, plateau, late start) are fitted by maximum a posteriori, and weighted by Laplace's approximation of
-    their evidence and by odds that the tasks of a run share; draws are randomised fits: each is fitted to scores and
-    prior that were shaken by their noise, and so agrees with the data also where curves are saturated, which Gaussians
-    around the maxima do not.
+    (forgetting), count little before a plateau is over, nothing before a late start or after an early end, or less and
+    less from the start, and lose worth by repetition; m falls from 1 as the recent share r_i falls below the equal one.
+    Several shapes (tail, fading, plateau, late start or early end) are fitted by maximum a posteriori, and weighted by
+    Laplace's approximation of their evidence and by odds that the tasks of a run share; draws are randomised fits: each
+    is fitted to scores and prior that were shaken by their noise, and so agrees with the data also where curves are
+    saturated, which Gaussians around the maxima do not.
     Transfer has a Cauchy prior around 0, so it is sparse and may be of either sign; the noise has heavy tails
     (Student t) and is estimated from the residuals, drawn towards an estimate by second differences. The model's
     own error, which its draws do not hold, is added: intervals are stretched by how far fits to 40, 60 and 80 % of
     the history missed its last evaluation (`stretch`), and a standard deviation of a tenth of the forecast change
     and half a percent of the scores' range is always expected.
 
-    It fails where the curve of a task changes its nature (skills that appear, data that change); `misfit` then rises
-    above `MISFIT`, and intervals widen with the noise.
+    Where a run breaks (data that change, layers that are set anew), no curve through all scores fits. If the fit
+    becomes bad from one evaluation to the next, and a fit to what came from there on is better, only that counts
+    (`begun`). It fails where the curve of a task changes its nature more slowly (skills that appear); `misfit` then
+    rises above `MISFIT`, and intervals widen with the noise.
 
     Attributes:
         history: what it was fitted to.
@@ -86,6 +90,7 @@ class Posterior:
         stretch: by what intervals of forecasts are widened, at least 1, (n_runs,).
         variants: the shapes that were fitted.
         memory: part of the budget over which recent shares count.
+        begun: evaluation at which a run broke and the curves begin anew, 0 where it did not, (n_runs,).
     """
 
     def __init__(
@@ -105,19 +110,20 @@ class Posterior:
         self.members = members
         self.variants = seen.variants
         self.memory = seen.memory
+        self.begun = seen.begun
         self._seen, self._fit, self._seed = seen, fit, seed
         nothing = np.full((history.n_runs, 1), 1e-12)
         shares = np.full((history.n_runs, 1, history.n_tasks), 1.0 / history.n_tasks)
         self._now = np.median(self.outlook(nothing).scores(shares), axis=1, keepdims=True)
-        measured = np.isfinite(history.scores)
+        measured = np.isfinite(seen.scores)
         # What is bounded above is an accuracy or the like, from 0 on, or a correlation, from the negative bound on.
         upper = history.upper
-        least = np.where(measured, history.scores, np.inf).min(axis=1)
+        least = np.where(measured, seen.scores, np.inf).min(axis=1)
         self._lower = np.where(np.isfinite(upper) & (upper > 0), np.where(least >= 0, 0.0, -upper), -np.inf)
         # Two scores on different training are the least from which a slope can be seen; or one, and training batches.
         moved = (np.where(measured, history.counts.sum(axis=2)[..., None], -1.0).max(axis=1)) > 0
         slope = (measured.sum(axis=1) >= 2) & moved
-        for told in (history.successes, history.losses):
+        for told in (seen.successes, seen.losses):
             if told is not None:
                 slope |= measured.any(axis=1) & (np.isfinite(told) & (history.counts > 0)).any(axis=1)
         self.known = slope
@@ -302,7 +308,7 @@ class Posterior:
         pieces = np.repeat(np.maximum(left / self.history.budget, 1e-12)[:, None], n_segments, axis=1) / n_segments
         scores = self.outlook(pieces).scores(np.maximum(shares, 1e-12))
         middle = np.median(scores, axis=1, keepdims=True)
-        expected = (_DRIFT * (middle - self._now)) ** 2 + (_FLOOR * self._fit.scale[:, None, None]) ** 2
+        expected = (_DRIFT * (middle - self._now)) ** 2 + (EXPECTED * self._fit.scale[:, None, None]) ** 2
         own = np.maximum(scores.var(axis=1, keepdims=True), 1e-18)
         wide = middle + np.sqrt(self.stretch[:, None, None] ** 2 + expected / own) * (scores - middle)
         return shares, np.clip(wide, self._lower[:, None], np.maximum(self.history.upper, scores))
@@ -358,21 +364,21 @@ def fit(
         losses=history.losses,
         successes=history.successes,
     )
-    found = seen.fit(priors or Priors(), warm=None, iterations=25)
-    stretch = _stretch(history, priors, seed, memory) if look_back else None
+    seen, found = fit_last_part(seen, priors or Priors(), iterations=25)
+    stretch = _stretch(history, seen.begun, priors, seed, memory) if look_back else None
     return Posterior(history, seen, found, seen.members(found, n_members, seed), stretch, seed=seed)
 
 
 _PAST, _FEWEST = (0.4, 0.6, 0.8), 6
 _BELIEVED, _LARGEST = 4.0, 4.0  # tasks' worth of belief in the model before looking back; the widest stretch
-_DRIFT, _FLOOR = 0.1, 0.005  # model error that is always expected, of the forecast change and of the scores' range
+_DRIFT = 0.1  # model error that is always expected, as a part of the forecast change, beside EXPECTED
 
 
-def _stretch(history: History, priors: Priors | None, seed: int, memory: float) -> Floats:
+def _stretch(history: History, begun: Ints, priors: Priors | None, seed: int, memory: float) -> Floats:
     """Root mean square of how far earlier parts of a history missed its last evaluation, at least 1, (n_runs,).
 
     Over tasks and three parts, in standard deviations of the draws and of noise, drawn towards 1; 1 where there are
-    fewer than six evaluations.
+    fewer than six evaluations. What a run was before it broke does not count.
     """
     times = np.flatnonzero(np.isfinite(history.scores).any(axis=(0, 2)))
     if len(times) < _FEWEST:
@@ -386,7 +392,7 @@ def _stretch(history: History, priors: Priors | None, seed: int, memory: float) 
         amount = np.maximum(spent.sum(axis=1, keepdims=True), 1e-12)
         scores = early.outlook(amount / history.budget).scores(np.maximum(spent / amount, 1e-12)[:, None])
         missed = (history.scores[:, last] - np.median(scores, axis=1)) ** 2 / (scores.var(axis=1) + early.noise**2)
-        known = np.isfinite(missed) & early.known
+        known = np.isfinite(missed) & early.known & (begun <= first)[:, None]
         total += np.where(known, np.minimum(missed, 25.0), 0.0).sum(axis=1) / len(_PAST)
         number += known.sum(axis=1) / len(_PAST)
     return np.clip(np.sqrt(total / number), 1.0, _LARGEST)

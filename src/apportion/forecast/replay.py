@@ -95,7 +95,7 @@ class FittedWorld:
         """One batch of the task `chosen` in each run; `active` is 1 for runs that go on and 0 for others."""
         rows = np.arange(self.n_runs)
         n = self._counts.sum(axis=1, keepdims=True) + 0.5
-        ready = readiness(n, self._half) * (n >= self._late)
+        ready = readiness(n, self._half) * ((n >= np.abs(self._late)) != (self._late < 0.0))
         epochs = self._counts[rows, chosen] * self.batch / self._sizes[chosen]
         worth = np.exp(-np.maximum(epochs - 1.0, 0.0) / REUSE) * active
         keep = np.where(active[:, None] > 0, self._keep, 1.0)

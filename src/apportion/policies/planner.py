@@ -10,6 +10,7 @@ import numpy as np
 
 from .._check import check_integer, check_number
 from ..component import decode
+from ..forecast._breaks import FEWEST, has_broken
 from ..forecast._evidence import TRANSFER
 from ..forecast._fit import Fit, Priors
 from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan, toll, worth_of_knowing
@@ -30,7 +31,9 @@ class Planner(Policy):
     are sought that make the mean objective largest, in five pieces of time, so that tasks which forget come last. With
     G the gain over the safe shares, the plan goes towards them as far as mean(G) - caution * sd(G) - tether * noise *
     divergence rises, and stays safe where that is nowhere above 0. Where residuals are larger than noise explains, old
-    evaluations fade, and caution grows with the misfit; `confidence_` and `misfit_` say so.
+    evaluations fade, and caution grows with the misfit; `confidence_` and `misfit_` say so. Where they grow at once, as
+    when data change or layers are set anew, the run has broken: all that came before is left out, and it begins anew
+    from the safe shares; `begun_` is the evaluation from which on evidence counts.
 
     Who helps whom is mostly unknown when the first plan is made. Constant shares cannot tell it, and a plan that gives
     a task next to nothing never learns it. So once training has begun the run makes a tour: blocks from one evaluation
@@ -41,16 +44,17 @@ class Planner(Policy):
 
         focus * min(1, (blocks to come / n_tasks)^2)
 
-    belongs to its task, and the rest follows the plan; blocks end at the fraction `explore` of the budget. Where fewer
-    of them than tasks are to come, they belong to several tasks at once. In a world without forgetting the order of
-    batches matters little, so a tour costs little as long as the plan still has to draw what was drawn.
+    belongs to its task, and the rest follows the plan; blocks end at the fraction `explore` of the budget, and after a
+    break at that of what was left then. Where fewer of them than tasks are to come, they belong to several tasks at
+    once. In a world without forgetting the order of batches matters little, so a tour costs little as long as the plan
+    still has to draw what was drawn.
 
     Training batches, which are free, tell of the tasks between evaluations, and an evaluation that is charged measures
     only the tasks whose score is worth its price (`evaluation_tasks`).
 
-    It fails where the past says nothing of the rest: abrupt change, or so few or noisy evaluations that nothing can be
-    told; then it stays near the safe shares.
-    Evaluations are charged to the budget and it cannot win back more than there is to gain.
+    It fails where the past says nothing of the rest: change again and again, or so few or noisy evaluations that
+    nothing can be told; then it stays near the safe shares. Evaluations are charged to the budget, and it cannot win
+    back more than there is to gain.
 
     Args:
         safe: shares to start from and to fall back to, by name or in task order; None is equal.
@@ -159,6 +163,7 @@ class Planner(Policy):
         self.progress_ = np.zeros((n_runs, 0))
         self.price_ = np.zeros(n_runs)
         self.worth_ = np.full((n_runs, n), np.inf)
+        self.begun_ = np.zeros(n_runs, dtype=np.int64)
         self.theta_ = np.zeros((n_runs, len(variants_for(n).tail), n, TRANSFER + n))
         self.fitted_ = np.zeros(n_runs, dtype=np.bool_)
         self.misfit_ = np.ones(n_runs)
@@ -170,6 +175,7 @@ class Planner(Policy):
         self.due_ = np.zeros((n_runs, n))
         self.visited_ = np.zeros((n_runs, n), dtype=np.bool_)
         self.turned_ = np.full(n_runs, -1.0)
+        self.until_ = np.full(n_runs, self.explore)
 
     def probabilities(self, context: Context) -> Floats:
         """The plan of this moment, early with some tasks in focus, with a part spread evenly, (n_runs, n_tasks).
@@ -182,7 +188,7 @@ class Planner(Policy):
         n, progress = context.n_tasks, context.progress
         if n == 1:
             return np.ones((context.n_runs, 1))
-        strength = np.where(progress < self.explore, self.strength_, 0.0)[:, None]
+        strength = np.where(progress < self.until_, self.strength_, 0.0)[:, None]
         shares = (1.0 - strength) * self._planned(progress) + strength * self.focus_
         shares = (1.0 - self.floor) * shares / shares.sum(axis=1, keepdims=True) + self.floor / n
         return shares / shares.sum(axis=1, keepdims=True)
@@ -212,10 +218,11 @@ class Planner(Policy):
         # Before any training all that was spent went into this evaluation.
         self.price_ = np.where(steps > 0, self.price_, progress)
         # Who knows earlier runs can plan before anything is trained.
-        fewest, least = (_FEWEST, 0) if self.lessons_ is None else (1, -1)
-        seen = np.isfinite(self.scores_).sum(axis=1).max(axis=1)
-        known = np.isfinite(self.losses_[:, 1:]) | np.isfinite(self.successes_[:, 1:])
-        heard = known.sum(axis=1).max(axis=1) if self.training else 0
+        fewest, least = (FEWEST, 0) if self.lessons_ is None else (1, -1)
+        counts = np.arange(self.scores_.shape[1]) >= self.begun_[:, None]
+        seen = (np.isfinite(self.scores_) & counts[:, :, None]).sum(axis=1).max(axis=1)
+        known = (np.isfinite(self.losses_) | np.isfinite(self.successes_)) & counts[:, :, None]
+        heard = known[:, 1:].sum(axis=1).max(axis=1) if self.training else 0
         enough = (seen > 0) & (seen + heard >= fewest)
         ready = enough & (steps > least) & (progress > least) & (progress < 1)
         if n == 1:
@@ -278,7 +285,7 @@ class Planner(Policy):
         turn = (steps > 0) & (progress >= self.turned_ + self.hold - 1e-9)
         # Blocks to come: as many as evaluations, of the pace so far, and each as long as `hold` at least.
         pace = progress / max(self.scores_.shape[1] - 1, 1)
-        blocks = np.maximum(self.explore - progress, 0.0) / np.maximum(np.maximum(pace, self.hold), 1e-12)
+        blocks = np.maximum(self.until_ - progress, 0.0) / np.maximum(np.maximum(pace, self.hold), 1e-12)
         together = np.clip(np.ceil(n / np.maximum(blocks, 1e-9)), 1, max(n // 2, 1))
         due = self.due_ + self._planned(progress)
         # Who was never in focus comes first; among them and among the others who is due most.
@@ -307,19 +314,33 @@ class Planner(Policy):
             priors = lessons.priors(names, costs=seen.costs, scores=seen.scores, upper=seen.upper)
         before = self.theta_[rows] if warm else None
         fit = seen.fit(priors, warm=before, iterations=iterations, fade=fade, afresh=afresh)
+        broken = has_broken(fit.misfit, misfit)
         found, switch, worth = self._search(seen, fit, rows)
         shares = found.shares / seen.costs[:, None]
         back = np.empty(n, dtype=np.int64)
         back[order] = np.arange(n)
         self.theta_[rows] = fit.theta
         # Without a limit the unit of the fit is the range of scores, which is not known before the third one.
-        enough = np.isfinite(self.scores_[rows]).sum(axis=1).max(axis=1) >= _FEWEST
+        enough = np.isfinite(seen.scores).sum(axis=1).max(axis=1) >= FEWEST
         self.fitted_[rows] = enough | np.isfinite(seen.upper).all(axis=1)
         self.misfit_[rows] = np.where(np.isfinite(fit.misfit), np.maximum(fit.misfit, 0.9 * misfit), 1.0)
         self.confidence_[rows] = found.confidence
         self.plan_[rows] = (shares / shares.sum(axis=2, keepdims=True))[:, :, back]
         self.switch_[rows] = switch
         self.worth_[rows] = worth[:, back]
+        if broken.any():
+            self._begin_anew(rows[broken])
+
+    def _begin_anew(self, rows: Ints) -> None:
+        """Leave all that is known of these runs, and the plans that rest on it."""
+        progress = self.progress_[rows, -1]
+        self.begun_[rows] = self.scores_.shape[1] - 1
+        self.fitted_[rows] = False
+        self.misfit_[rows], self.confidence_[rows] = 1.0, 0.0
+        self.plan_[rows] = self.safe_
+        self.worth_[rows] = np.inf
+        self.due_[rows], self.visited_[rows] = 0.0, False
+        self.until_[rows] = progress + self.explore * (1.0 - progress)
 
     def _seen(self, rows: Ints, spent: Floats) -> Seen:
         order = self.order_
@@ -345,7 +366,7 @@ class Planner(Policy):
             memory=self.memory,
             losses=self.losses_[rows][:, :, order] if self.training else None,
             successes=self.successes_[rows][:, :, order] if self.training and is_right else None,
-        )
+        ).since(self.begun_[rows])
 
     def _upper(self, rows: Ints) -> Floats:
         """The largest possible score: 1 unless said otherwise or seen otherwise, as in all metrics of this package."""
@@ -384,7 +405,7 @@ class Planner(Policy):
                 safe,
                 noise=fit.noise,
                 left=1.0 - progress,
-                evaluations=seen.scores.shape[1],
+                evaluations=seen.scores.shape[1] - seen.begun,
             ),
         )
         # When each piece but the last ends.
@@ -406,9 +427,6 @@ class Planner(Policy):
         """The defaults."""
         yield cls()
 
-
-_FEWEST = 3
-"""Scores of some task before anything is fitted."""
 
 _TOGETHER = 8
 """Runs that are planned at once."""

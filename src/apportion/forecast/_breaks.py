@@ -1,0 +1,53 @@
+"""Where a run breaks: what came before tells nothing of the rest, so the fit begins anew there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..records import Bools, Floats
+from ._fit import Fit, Priors
+from ._state import Seen
+
+_BREAK, _JUMP = 4.0, 3.0
+"""Misfit from which on a run may have broken, and by what factor it must have risen from one evaluation to the next."""
+
+FEWEST = 3
+"""Scores of some task before anything is fitted."""
+
+_MOST = 4  # breaks that are sought
+
+
+def has_broken(misfit: Floats, before: Floats) -> Bools:
+    """Whether the last evaluation, which brought the misfit from `before` to `misfit`, broke a run, (n_runs,)."""
+    return (misfit > _BREAK) & (misfit > _JUMP * before)
+
+
+def fit_last_part(seen: Seen, priors: Priors, *, iterations: int) -> tuple[Seen, Fit]:
+    """Fit what is known; of a run that broke only what came from its last break on, where that is enough.
+
+    A run broke at the first evaluation with which the fit to all until then is bad. That is found by bisection, as a
+    fit that a break has spoilt stays so.
+
+    Args:
+        seen: what is known.
+        priors: see `Priors`.
+        iterations: of each fit.
+    """
+    fit = seen.fit(priors, warm=None, iterations=iterations)
+    for _ in range(_MOST):
+        suspect = fit.misfit > _BREAK
+        if not suspect.any():
+            break
+        good, bad = seen.begun + FEWEST, np.full_like(seen.begun, seen.counts.shape[1])
+        while (bad - good > 1)[suspect].any():
+            middle = (good + bad) // 2
+            is_bad = seen.until(middle).fit(priors, warm=None, iterations=iterations).misfit > _BREAK
+            good, bad = np.where(is_bad, good, middle), np.where(is_bad, middle, bad)
+        tried = seen.since(np.where(suspect, bad - 1, seen.begun))
+        suspect &= np.isfinite(tried.scores).sum(axis=1).max(axis=1) >= FEWEST
+        tried = seen.since(np.where(suspect, bad - 1, seen.begun))
+        anew = tried.fit(priors, warm=None, iterations=iterations)
+        if not suspect.any() or not (anew.misfit < fit.misfit)[suspect].all():
+            break
+        seen, fit = tried, anew
+    return seen, fit
