@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import Bools, Floats
+from ..records import Bools, Floats, Ints
 from ._fit import Fit, Priors
 from ._state import Seen
 
@@ -33,21 +33,29 @@ def fit_last_part(seen: Seen, priors: Priors, *, iterations: int) -> tuple[Seen,
         priors: see `Priors`.
         iterations: of each fit.
     """
-    fit = seen.fit(priors, warm=None, iterations=iterations)
+    whole = fit = seen.fit(priors, warm=None, iterations=iterations)
+    part = seen
     for _ in range(_MOST):
         suspect = fit.misfit > _BREAK
-        if not suspect.any():
+        begun = np.where(suspect, _first_bad(part, priors, iterations), part.begun) if suspect.any() else part.begun
+        enough = np.isfinite(part.since(begun).scores).sum(axis=1).max(axis=1) >= FEWEST
+        begun = np.where(enough, begun, part.begun)
+        if (begun == part.begun).all():
             break
-        good, bad = seen.begun + FEWEST, np.full_like(seen.begun, seen.counts.shape[1])
-        while (bad - good > 1)[suspect].any():
-            middle = (good + bad) // 2
-            is_bad = seen.until(middle).fit(priors, warm=None, iterations=iterations).misfit > _BREAK
-            good, bad = np.where(is_bad, good, middle), np.where(is_bad, middle, bad)
-        tried = seen.since(np.where(suspect, bad - 1, seen.begun))
-        suspect &= np.isfinite(tried.scores).sum(axis=1).max(axis=1) >= FEWEST
-        tried = seen.since(np.where(suspect, bad - 1, seen.begun))
-        anew = tried.fit(priors, warm=None, iterations=iterations)
-        if not suspect.any() or not (anew.misfit < fit.misfit)[suspect].all():
-            break
-        seen, fit = tried, anew
-    return seen, fit
+        part = part.since(begun)
+        fit = part.fit(priors, warm=None, iterations=iterations)
+    better = fit.misfit < whole.misfit
+    if better[part.begun > 0].all():
+        return part, fit
+    part = seen.since(np.where(better, part.begun, 0))
+    return part, part.fit(priors, warm=None, iterations=iterations)
+
+
+def _first_bad(seen: Seen, priors: Priors, iterations: int) -> Ints:
+    """The first evaluation with which the fit to all until then is bad; the last one where none is, (n_runs,)."""
+    good, bad = seen.begun + FEWEST, np.full_like(seen.begun, seen.counts.shape[1])
+    while (bad - good > 1).any():
+        middle = (good + bad) // 2
+        is_bad = seen.until(middle).fit(priors, warm=None, iterations=iterations).misfit > _BREAK
+        good, bad = np.where(is_bad, good, middle), np.where(is_bad, middle, bad)
+    return bad - 1
