@@ -44,6 +44,7 @@ def test_only_what_came_after_a_break_counts():
     found = fit(history)
     assert found.begun.tolist() == [14]
     assert found.fits_well.all()
+    assert found.stretch[0] < 1.5
     assert "The run broke at 3" in doubts(found)[0]
     said = found.forecast(budget=120.0)
     assert np.abs(said.scores.value - truth).max() < 0.05
@@ -146,6 +147,20 @@ def test_batches_after_an_early_end_teach_nothing():
     counts = np.arange(0.0, 101.0, 10.0).reshape(1, -1, 1)
     found = experience(counts, np.zeros_like(counts), np.array([100.0]), shape)[0, 0, :, 0]
     np.testing.assert_allclose(found, np.minimum(counts[0, :, 0], 50.0) / 100.0)
+
+
+def test_forecasts_of_a_task_that_has_ended_do_not_rise():
+    posterior = fit(broken(14, keep=1.0)[0], n_members=64)
+    ends = -posterior.variants.late[posterior.members.variant[0]]
+    shares = np.full((1, 1, 4), 1e-12)
+    for task in range(4):
+        alone = shares.copy()
+        alone[..., task] = 1.0
+        now, later = (posterior.outlook(np.array([[part]])).scores(alone)[0, :, task] for part in (1e-9, 0.3))
+        ended = (ends[:, task] > 0) & (ends[:, task] < 0.6)
+        np.testing.assert_allclose(later[ended], now[ended], atol=0.02)
+        if task > 1:
+            assert (later[~ended & (ends[:, task] == 0)] > now.mean() + 0.02).mean() > 0.5
 
 
 def test_a_fitted_world_ends_early_where_its_draw_does():
