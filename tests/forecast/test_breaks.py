@@ -1,6 +1,7 @@
 """Runs that break, and tasks whose batches stop teaching."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -82,8 +83,16 @@ def test_noise_drift_and_one_evaluation_that_is_far_off_do_not_break_a_run():
 
 
 def test_a_break_is_a_misfit_that_is_large_and_came_at_once():
-    found = has_broken(np.array([3.9, 4.1, 4.1, 100.0, np.nan]), np.array([1.0, 1.0, 2.0, 40.0, 1.0]))
-    assert found.tolist() == [False, True, False, False, False]
+    found = SimpleNamespace(
+        misfit=np.array([3.9, 4.1, 4.1, 100.0, np.nan, 4.1, 4.1]),
+        rough=np.array([0.02, 0.02, 0.02, 0.02, 0.02, np.nan, 0.001]),
+        scale=np.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.05]),
+    )
+    before = np.array([1.0, 1.0, 2.0, 40.0, 1.0, 1.0, 1.0])
+    assert has_broken(found, before).tolist() == [False, True, False, False, False, True, True]
+    # So small a residual is the model's, where there is hardly any noise.
+    found.rough = np.full(7, 1e-6)
+    assert not has_broken(found, before)[:3].any()
 
 
 def observed(policy, history):
@@ -134,7 +143,7 @@ def test_beginning_anew_gains_where_experience_is_lost(monkeypatch):
     inner = replace(change.world.world, evaluations=change.budget // 50)
     world = replace(change, world=replace(change.world, world=inner, evaluation_noise=0.005))
     anew = simulate(world, Planner(), n_runs=4, seed=11, forward_cost=0.0).final.mean()
-    monkeypatch.setattr(planner, "has_broken", lambda misfit, _: np.zeros(len(misfit), dtype=np.bool_))
+    monkeypatch.setattr(planner, "has_broken", lambda fit, before: np.zeros(len(before), dtype=np.bool_))
     assert anew > simulate(world, Planner(), n_runs=4, seed=11, forward_cost=0.0).final.mean() + 0.003
 
 

@@ -314,7 +314,7 @@ class Planner(Policy):
             priors = lessons.priors(names, costs=seen.costs, scores=seen.scores, upper=seen.upper)
         before = self.theta_[rows] if warm else None
         fit = seen.fit(priors, warm=before, iterations=iterations, fade=fade, afresh=afresh)
-        broken = has_broken(fit.misfit, misfit)
+        broken = has_broken(fit, misfit)
         found, switch, worth = self._search(seen, fit, rows)
         shares = found.shares / seen.costs[:, None]
         back = np.empty(n, dtype=np.int64)
