@@ -20,17 +20,16 @@ RIVALS = ("proportional", "EXP3.S (Graves)")
 INTRO = """# Studies on real training
 
 Short: adaptive policies pay where the objective is narrower than the mean of all tasks. `planner`, evaluations paid for, is
-better than uniform by intervals that exclude zero for the hard target of digits (70 % of the gap to the best fixed mixture), for
-its small target (52 %), for its worst task (83 %), with decoys (29 %), with 200 batches (19 %), on toys with a target (76 %) and
-without (27 %), for the target of vision (56 %), and, by 0.003, for STS-B as a target on GLUE. In 2 of 26 settings it is
-worse by such an interval, both on GLUE with a frozen encoder, where nothing is to be won: by 0.004 with 150 batches and by 0.003 with 2,400 ([below](#why-not-where-not));
-its largest loss within noise, 0.012, is on vision with equal priorities.
+better than uniform by intervals that exclude zero for the hard target of digits (71 % of the gap to the best fixed mixture), for
+its small target (58 %), for its worst task (87 %), with decoys (28 %), on toys with a target (74 %), for the target of vision (50 %),
+for the target of tables (more than the search found), and, by 0.003 each, for STS-B as a target on GLUE and on tables with equal
+priorities. In none of 26 settings it is worse by such an interval; its largest loss within noise, 0.005, is on GLUE for CoLA, which nothing moves.
 `counterfactual`, which needs no evaluations, is better than uniform for both targets of digits (61 and 16 %), for its worst task (55 %) and with
 1,200 batches (50 %), on toys with a target (80 %) and without (65 %), and for the target of vision (62 %). It is worse by such intervals on tables
 with equal priorities (-0.004) and on GLUE with 2,400 batches (-0.005); within noise it loses 0.026 on vision, 0.011 on SuperGLUE's small tasks, where
 it takes a task of 400 examples that is learned by heart for one that learns, and 0.010 with decoys.
 With equal priorities digits has headroom (+0.015 at 400 batches, +0.060 at 200 and +0.008 at 1,200, mostly from leaving out a
-task that teaches nothing), of which at 400 batches both gain no more than noise (+0.002 and +0.005). Shares that follow sizes,
+task that teaches nothing), of which at 400 batches both gain no more than noise (-0.000 and +0.005). Shares that follow sizes,
 EXP3.S on prediction gain and TSCL are far behind uniform there. On GLUE with a frozen encoder the search found headroom in two
 of nine settings only (MRPC and STS-B as targets, +0.007 and +0.005); with 2,400 batches shares by size are ahead of uniform by 0.010, and
 `counterfactual` is behind by 0.005 (see below).
@@ -59,15 +58,16 @@ NOTES = """
 - **Hardly any headroom was found** on GLUE with a frozen encoder, in nine settings: heads on fixed sentence vectors hardly
   help or harm each other, and 400 batches suffice for what they can learn. CoLA stays at a Matthews correlation of 0.01 whatever is
   done (so the worst task cannot be moved either). Differences of about 0.005 in the average, 0.016 on RTE, 0.006 on MRPC and 0.002 on
-  STS-B would have been seen with these ten seeds, and only those. For MRPC as a target, on which `planner` spends 29 %, it gains
-  0.003 [-0.003, +0.008] of the 0.007 that were found.
-- **GLUE with 150 and 2,400 batches is where `planner` loses**, 0.004 [0.001, 0.008] and 0.003 [0.001, 0.006]. On other seeds (`apportion compare
+  STS-B would have been seen with these ten seeds, and only those. For MRPC as a target, on which `planner` spends 28 %, it gains
+  0.003 [-0.001, +0.007] of the 0.007 that were found.
+- **GLUE with 150 and 2,400 batches** is where `planner` comes out lowest, by 0.004 [-0.001, +0.009] and 0.004 [-0.002, +0.009], in the version before by as much and with
+  narrower intervals. On other seeds (`apportion compare
   glue --data-dir DIR --policies uniform,planner --seeds 24 --first-seed 950 --budget 150`, or 16 seeds and 2400, with the taskset of the study: `--set
   'taskset.tasks=["cola","sst2","mrpc","stsb","qqp","mnli","qnli","rte"]' --set taskset.validate_on_training=true --set taskset.options.freeze_layers=all --set
-  taskset.options.max_train=8000 --set taskset.options.max_validation=800 --set training.evaluation_size=64`) it gains 0.002 [-0.003, +0.006] with 150, so that was
-  chance, and loses 0.003 [-0.000, +0.006] with 2,400, so that seems real: it is a little in most tasks, and without a tour (`planner(focus=0)`, the same seeds) 0.001 [-0.002, +0.004].
+  taskset.options.max_train=8000 --set taskset.options.max_validation=800 --set training.evaluation_size=64`) it gains 0.003 [-0.002, +0.007] with 150 and 0.001 [-0.003, +0.005]
+  with 2,400, so nothing is lost there that could be shown.
 - **GLUE with 2,400 batches** (`apportion study glue --data-dir DIR --quick --settings large --seeds 10 --trials 8 --single-seeds 0`; uniform
-  0.640): shares by size +0.010 [+0.005, +0.016], `planner` -0.003 [-0.006, -0.001], EXP3.S -0.000 [-0.003, +0.002], `counterfactual`
+  0.640): shares by size +0.010 [+0.005, +0.016], `planner` -0.004 [-0.009, +0.002], EXP3.S -0.000 [-0.003, +0.002], `counterfactual`
   -0.005 [-0.008, -0.003]. The small tasks are then seen many times: RTE reaches .58 with an eighth of the batches and .61 with a
   twentieth, CoLA .01 and .06 with a sixth. The search, with 8 mixtures, found nothing better than uniform, so here it missed at least 0.010.
 - **Evaluations** of all tasks would take 12 % of 400 digits batches and 21 % of 200: as much as there is to win with equal
@@ -88,8 +88,8 @@ NOTES = """
   brought SuperGLUE nothing that could be shown, and took away the gains of `few` and of vision's target, which gain by repetition.
 - **Unequal costs**: an earlier `counterfactual` drew tasks by the sixth power of gain per price (`price_power=6`), which starved dear
   tasks that begin late, and lost there; now prices count with their square only, chosen on seeds 900 to 923.
-- **With 70 % of the budget** `planner` is ahead of uniform with all of it for both targets of digits (+0.160 [+0.141, +0.180] and
-  +0.021 [+0.012, +0.029]), and behind with decoys (-0.046).
+- **With 70 % of the budget** `planner` is ahead of uniform with all of it for both targets of digits (+0.165 [+0.144, +0.185] and
+  +0.018 [+0.009, +0.027]), and behind with decoys (-0.046).
 
 ## How to read this
 
@@ -106,9 +106,12 @@ NOTES = """
 - **On another machine** an earlier version was measured by the same commands, and on this one, too. Differences from uniform moved by 0.001 at most on
   digits and by 0.003 on toys, tables and vision; on GLUE and SuperGLUE, where another processor gives the frozen encoder other last digits, by
   up to 0.007, so take findings there for as weak as their intervals say. What the search found moved by up to 0.011.
-- **From the version before to this one** `planner` was given a tour of the tasks ([planner](forecast.md#the-planner)), by which simulated worlds gained much. Here it
+- **From version to version** `planner` was first given a tour of the tasks ([planner](forecast.md#the-planner)), by which simulated worlds gained much. Here it
   gained 0.006 on toys and on tables with equal priorities, and 0.006 for the target of tables; it lost 0.011 on digits at 200 batches, 0.011 for the hard target, 0.006 with unequal
   costs (which had been +0.006 [+0.000, +0.012]), 0.012 on SuperGLUE's target and 0.017 on vision with equal priorities, the last two within noise both times, and its intervals on digits became half as wide.
+  Then it learned that tasks may stop teaching and that runs may break, which is to change nothing here: differences from uniform moved by 0.007 at most on digits, toys, tables and vision's
+  target, and by 0.010 on vision with equal priorities (from -0.012 to -0.002). So little makes three of them cross zero: 200 batches (+0.011 before) and toys with equal priorities
+  (+0.014 before), which no longer exclude it, and the target of tables, which now does. Take findings near zero for as weak as that.
 - The models are small: a convolution on 8 x 8 pixels, two layers on frozen sentence vectors, two layers on tables. Nothing here
   says that the order of policies is the same when a large model is trained in full. The GLUE study does that with
   `--set taskset.options.freeze_layers=0`; it was not run, for want of a GPU.
