@@ -78,10 +78,16 @@ def speed() -> None:
                 policy.observe(evaluation)
                 times.append(time.process_time() - start)
             else:  # only stored: the re-plans between are not what is measured
-                policy.counts_ = np.concatenate((policy.counts_, counts[:, None]), axis=1)
-                policy.examples_ = np.concatenate((policy.examples_, 0 * counts[:, None]), axis=1)
-                policy.scores_ = np.concatenate((policy.scores_, scores[:, None]), axis=1)
-                policy.progress_ = np.concatenate((policy.progress_, np.array([[index / 110]])), axis=1)
+                nothing = np.full_like(scores, np.nan)
+                for name, row in (
+                    ("counts_", counts),
+                    ("examples_", 0 * counts),
+                    ("scores_", scores),
+                    ("losses_", nothing),
+                    ("successes_", nothing),
+                    ("progress_", np.array([index / 110])),
+                ):
+                    setattr(policy, name, np.concatenate((getattr(policy, name), row[:, None]), axis=1))
             counts = counts + generator.multinomial(20, np.full(n_tasks, 1 / n_tasks), size=1)
         for which, seconds in (("first", times[-3]), ("next", times[-1])):
             figure = {"tasks": n_tasks, "evaluations": n_evaluations, "cpu_seconds": round(seconds, 3)}
