@@ -265,8 +265,8 @@ def test_noise_of_the_objective_is_held_against_a_plan():
     outlook = fit(past, n_members=8).outlook(cut(past.remaining / past.budget))
     shares, noise, left = np.full((2, SEGMENTS, 4), 0.25), np.full((2, 4), 0.03), np.array([1.0, 0.5])
 
-    def held(tasks, evaluations):
-        given = {"noise": noise, "left": left, "evaluations": evaluations}
+    def held(tasks, evaluations, earlier=0):
+        given = {"noise": noise, "left": left, "evaluations": evaluations, "earlier": earlier}
         return toll(1.5, outlook, tasks, MeanScore(), shares, **given)
 
     # The mean of four tasks has half the noise of one, a single target all of it; more evaluations hide less.
@@ -274,6 +274,12 @@ def test_noise_of_the_objective_is_held_against_a_plan():
     single = [Task(name=task.name, priority=float(task.name == "b")) for task in TASKS]
     np.testing.assert_allclose(held(single, 10), 1.5 * 0.03 * left)
     np.testing.assert_allclose(held(single, 40), 0.5 * held(single, 10))
+    # An earlier run tells as much as ten evaluations.
+    np.testing.assert_allclose(held(single, 10, 3), held(single, 40))
+    lessons = Lessons.of([fit(past, n_members=8)])
+    told = fit(past, priors=learn_priors([fit(past, n_members=8)], like=past), n_members=8)
+    assert told.earlier == lessons.runs == 2
+    assert fit(past, n_members=8).earlier == 0
 
 
 def test_marginal_worth_and_budget_for_targets():

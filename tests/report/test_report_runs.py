@@ -121,6 +121,13 @@ def test_labels_tell_parameters_only_where_they_differ():
     assert long == ["exp3s (kind 1)", "exp3s (kind 2)"]
 
 
+def test_what_earlier_runs_taught_differs_from_seed_to_seed_as_data_do():
+    told = [{"priors": {"runs": 3, "speed": [value]}} for value in (0.1, 0.2)]
+    assert labels(*told) == ["exp3s", "exp3s"]
+    label = "exp3s (priors of 3 earlier runs)"
+    assert labels(*told, {}, {"priors": "runs/a"}) == [label, label, "exp3s", "exp3s (priors runs/a)"]
+
+
 def test_names_are_made_short_different_and_harmless():
     hostile = ["x" * 500, "x" * 501, "a\nb", "a b", "\u202egnp.exe", "<b>", "\x00"]
     shown = short_names(hostile)

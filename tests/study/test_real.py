@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from apportion.cli import app
-from apportion.study.real import BEST, RealPlan, RealSetting, objective_of, run_real_study
+from apportion.study import real
+from apportion.study.real import BEST, LESSONS, RealPlan, RealSetting, objective_of, run_real_study
 from apportion.study.real_page import page, verdicts, write_real_study
 from apportion.study.real_plans import FALSIFICATION, chosen, digits_plan, falsification_plan, glue_plan
 from apportion.study.real_search import search_mixture
@@ -39,6 +40,7 @@ PLAN = RealPlan(
     seeds=(0, 1),
     single_seeds=1,
     trials=4,
+    earlier=1,
 )
 
 
@@ -50,10 +52,10 @@ def made(tmp_path_factory):
 
 def test_every_run_is_there_and_none_is_done_twice(made):
     plan, results, out = made
-    labels = {"uniform", "exp3s", BEST}
+    labels = {"uniform", "exp3s", LESSONS, BEST}
     assert {key for key in results.runs if key[0] == "equal"} == {("equal", x, s) for x in labels for s in (0, 1)}
     halves = {label for setting, label, _ in results.runs if setting == "target"} - labels
-    assert halves == {"exp3s at 50%", f"{BEST} at 50%"}
+    assert halves == {"exp3s at 50%", f"{LESSONS} at 50%", f"{BEST} at 50%"}
     lines = (out / "jobs.jsonl").read_bytes()
     again = run_real_study(plan, out, workers=1)
     assert (out / "jobs.jsonl").read_bytes() == lines
@@ -92,11 +94,34 @@ def test_rows_are_what_the_runs_say(made):
     )
 
 
+def test_the_planner_is_told_what_other_seeds_taught(made):
+    plan, results, out = made
+    done = {record["key"]: record for record in map(json.loads, (out / "jobs.jsonl").read_text().splitlines())}
+    told = {seed: done[f"lessons|equal|{seed}"]["result"]["lessons"] for seed in plan.seeds}
+    assert told[0] != told[1]
+    for seed, place in zip(plan.seeds, sorted((out / "runs" / "equal").glob("planner-with-lessons-*")), strict=True):
+        assert json.loads((place / "summary.json").read_text())["policy"]["priors"] == told[seed]
+    # Nobody is held against one that knows more than this run.
+    rows = {(row.setting, row.label): row for row in real_rows(results)}
+    assert {row.other for row in rows.values()} <= {"uniform", "exp3s", ""}
+    assert set(rows["equal", LESSONS].beyond) == {"uniform", "exp3s", BEST}
+    assert plan.judged == ("exp3s", LESSONS)
+    assert replace(plan, earlier=0).judged == ("exp3s",)
+    assert chosen(plan, policies=["exp3s"]).judged == ("exp3s",)
+    with pytest.raises(ValueError, match="`earlier`"):
+        replace(plan, earlier=-1)
+
+
 def test_files_can_be_read(made):
     _, results, out = made
     files = write_real_study(results, out, command="apportion study tiny")
     data = json.loads(files["data"].read_text())
-    assert {row["label"] for row in data["rows"] if row["setting"] == "equal"} == {"uniform", "exp3s", BEST}
+    assert {row["label"] for row in data["rows"] if row["setting"] == "equal"} == {
+        "uniform",
+        "exp3s",
+        LESSONS,
+        BEST,
+    }
     assert data["signature"]["seeds"] == [0, 1]
     text = files["page"].read_text()
     assert "## target" in text
@@ -121,6 +146,19 @@ def test_a_policy_that_cannot_run_is_a_row_with_its_reason(tmp_path):
     broken = replace(plan, config={**plan.config, "signal": "entropy"})  # which a regression head has not
     with pytest.raises(ValueError, match="`uniform` cannot run"):
         run_real_study(broken, tmp_path / "broken", workers=1)
+
+
+def test_earlier_runs_that_fail_are_the_reason_for_no_lessons(tmp_path, monkeypatch):
+    def fail(paths):
+        raise ValueError(f"{len(paths)} runs teach nothing")
+
+    monkeypatch.setattr(real.Lessons, "of_paths", fail)
+    plan = replace(PLAN, settings=PLAN.settings[:1], trials=0, single_seeds=0)
+    results = run_real_study(plan, tmp_path, workers=1)
+    rows = {row.label: row for row in real_rows(results)}
+    assert rows[LESSONS].note == "1 runs teach nothing"
+    assert "1 runs teach nothing" in page(results, real_rows(results))
+    assert rows["exp3s"].note == ""
 
 
 def test_the_search_finds_the_top_of_a_known_hill():

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from ..study.real import RealPlan, RealResults
     from ..study.real_tables import RealRow
 
-_QUICK = typer.Option(False, "--quick", help="Fewer settings, policies, seeds and trials.")
+_QUICK = typer.Option(False, "--quick", help="Fewer settings, policies, seeds and trials, no planner with lessons.")
 _SETTINGS = typer.Option("", "--settings", help="Settings with commas; left out, all of the study.")
 _POLICIES = typer.Option("", "--policies", help="Labels or names, with commas; left out, those of the study.")
 _SEEDS = typer.Option(0, min=0, help="Paired seeds; left out, those of the study.")
 _TRIALS = typer.Option(-1, min=-1, help="Mixtures tried in the search for the best; 0 searches for none.")
 _SINGLES = typer.Option(-1, min=-1, help="Seeds of single-task training; 0 trains none.")
+_EARLIER = typer.Option(-1, min=-1, help="Earlier runs that teach the planner with lessons; 0 leaves it out.")
 _SET = typer.Option([], "--set", help="Any key of a configuration, as KEY=VALUE; may be repeated.")
 _ENGINE = typer.Option("local", help="`local`, or `ray` for a cluster whose machines share the folder.")
 _WORKERS = typer.Option(None, min=1, help="Processes of the local engine; left out, one for each core.")
@@ -38,6 +39,7 @@ def digits(
     seeds: int = _SEEDS,
     trials: int = _TRIALS,
     single_seeds: int = _SINGLES,
+    earlier: int = _EARLIER,
     setting: list[str] = _SET,
     engine: str = _ENGINE,
     workers: int | None = _WORKERS,
@@ -54,7 +56,7 @@ def digits(
         from ..study.real_plans import digits_plan
 
         plan = digits_plan(quick=quick, settings=split_list(settings))
-        changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, setting)
+        changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, earlier, setting)
         _run(changed, out, engine, workers, ray_address, as_json, _command(context))
 
 
@@ -67,6 +69,7 @@ def glue(
     seeds: int = _SEEDS,
     trials: int = _TRIALS,
     single_seeds: int = _SINGLES,
+    earlier: int = _EARLIER,
     setting: list[str] = _SET,
     engine: str = _ENGINE,
     workers: int | None = _WORKERS,
@@ -85,7 +88,7 @@ def glue(
 
         folder = None if data_dir is None else str(data_dir)
         plan = glue_plan(data_dir=folder, quick=quick, settings=split_list(settings))
-        changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, setting)
+        changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, earlier, setting)
         _run(changed, out, engine, workers, ray_address, as_json, _command(context))
 
 
@@ -99,6 +102,7 @@ def falsify(
     seeds: int = _SEEDS,
     trials: int = _TRIALS,
     single_seeds: int = _SINGLES,
+    earlier: int = _EARLIER,
     setting: list[str] = _SET,
     engine: str = _ENGINE,
     workers: int | None = _WORKERS,
@@ -111,7 +115,7 @@ def falsify(
         from ..study.real_plans import falsification_plan
 
         plan = falsification_plan(taskset, data_dir=None if data_dir is None else str(data_dir), quick=quick)
-        changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, setting)
+        changed = _changed(plan, settings, policy_list, seeds, trials, single_seeds, earlier, setting)
         _run(
             changed, out or Path("runs") / f"study-{taskset}", engine, workers, ray_address, as_json, _command(context)
         )
@@ -124,6 +128,7 @@ def _changed(
     seeds: int,
     trials: int,
     single_seeds: int,
+    earlier: int,
     overrides: list[str],
 ) -> RealPlan:
     from dataclasses import replace
@@ -137,6 +142,8 @@ def _changed(
         plan = replace(plan, config=config.model_dump(mode="json", exclude_none=True))
     if trials >= 0:
         plan = replace(plan, trials=trials)
+    if earlier >= 0:
+        plan = replace(plan, earlier=earlier)
     return replace(plan, single_seeds=single_seeds) if single_seeds >= 0 else plan
 
 

@@ -58,6 +58,7 @@ class Priors:
         transfer_scale: of the heavy-tailed prior around it, (n_tasks, n_tasks) or one number.
         interference_sd: of interference.
         slab: standard deviation of the transfers that draws consider before any data.
+        runs: earlier ones that taught all this; 0 where none did.
     """
 
     speed: float | Floats = 0.0
@@ -68,6 +69,7 @@ class Priors:
     transfer_scale: float | Floats = 0.3
     interference_sd: float = 0.15
     slab: float = 0.2
+    runs: int = 0
 
 
 @dataclass(slots=True)
@@ -91,6 +93,7 @@ class Fit:
         mean: of the prior, (n_runs, n_variants, n_tasks, P).
         headroom: log of the largest possible span in units of the scale, (n_runs, n_tasks).
         evidence: what it was fitted to.
+        earlier: runs that taught the prior.
     """
 
     theta: Floats
@@ -108,6 +111,7 @@ class Fit:
     mean: Floats
     headroom: Floats
     evidence: Evidence
+    earlier: int
 
 
 def fit_curves(
@@ -280,6 +284,7 @@ def fit_curves(
         mean=mean,
         headroom=headroom,
         evidence=data,
+        earlier=priors.runs,
     )
 
 

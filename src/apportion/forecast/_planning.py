@@ -23,7 +23,7 @@ SEGMENTS = len(_LATE) + 1
 
 _PARTS = (0.25, 0.5, 0.75, 1.0)
 _CHUNKS, _PART = 8, 0.05
-_LOOKS = 10.0  # evaluations at which a tether counts as it is given
+_LOOKS = 10.0  # evaluations at which a tether counts as it is given; an earlier run counts for as many
 _LEAST = 1e-3  # an exponentiated gradient cannot leave a share of zero
 
 
@@ -150,12 +150,13 @@ def toll(
     noise: Floats,
     left: Floats,
     evaluations: Ints,
+    earlier: int,
 ) -> Floats:
     """What is held against a nat of divergence from the safe shares, in units of the objective, (n_runs,).
 
     What noise hides cannot be planned on, and it hides less the more evaluations there are:
-    tether * sqrt(sum_i (g_i noise_i)^2) * part of the budget that is left * sqrt(10 / evaluations), with g the
-    objective's gradient at the safe shares, so that the mean of many tasks is less noisy than a single target.
+    tether * sqrt(sum_i (g_i noise_i)^2) * part of the budget that is left * sqrt(10 / (evaluations + 10 earlier)), with
+    g the objective's gradient at the safe shares, so that the mean of many tasks is less noisy than a single target.
 
     Args:
         tether: standard deviations, not negative.
@@ -167,10 +168,11 @@ def toll(
         left: of the budget, as a fraction of the whole, (n_runs,).
         evaluations: since the curves began, whether or not they measured scores, as training batches tell between them,
             (n_runs,).
+        earlier: runs that taught the prior; what they measured was under the same noise.
     """
     weight = np.abs(objective.gradient(outlook.scores(safe), tasks)).mean(axis=1)
     noise = np.sqrt(((weight * noise) ** 2).sum(axis=1))
-    return tether * noise * np.minimum(left, 1.0) * np.sqrt(_LOOKS / np.maximum(evaluations, 1))
+    return tether * noise * np.minimum(left, 1.0) * np.sqrt(_LOOKS / np.maximum(evaluations + _LOOKS * earlier, 1))
 
 
 def worth_of_knowing(

@@ -111,6 +111,7 @@ def make_plan(
             noise=posterior.noise,
             left=left / history.budget,
             evaluations=history.scores.shape[1] - posterior.begun,
+            earlier=posterior.earlier,
         ),
         iterations=60,
     )

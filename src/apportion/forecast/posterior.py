@@ -91,6 +91,7 @@ class Posterior:
         variants: the shapes that were fitted.
         memory: part of the budget over which recent shares count.
         begun: evaluation at which a run broke and the curves begin anew, 0 where it did not, (n_runs,).
+        earlier: runs that taught the prior.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Posterior:
         self.variants = seen.variants
         self.memory = seen.memory
         self.begun = seen.begun
+        self.earlier = fit.earlier
         self._seen, self._fit, self._seed = seen, fit, seed
         nothing = np.full((history.n_runs, 1), 1e-12)
         shares = np.full((history.n_runs, 1, history.n_tasks), 1.0 / history.n_tasks)
@@ -311,7 +313,7 @@ class Posterior:
         expected = (_DRIFT * (middle - self._now)) ** 2 + (EXPECTED * self._fit.scale[:, None, None]) ** 2
         own = np.maximum(scores.var(axis=1, keepdims=True), 1e-18)
         wide = middle + np.sqrt(self.stretch[:, None, None] ** 2 + expected / own) * (scores - middle)
-        return shares, np.clip(wide, self._lower[:, None], np.maximum(self.history.upper, scores))
+        return shares, np.clip(wide, self._lower[:, None], self.history.upper)
 
 
 _ENDS = ("value", "lower", "upper")

@@ -180,6 +180,7 @@ class Lessons:
             span_sd=np.array(self.span_sd)[order],
             transfer=np.array(self.transfer)[np.ix_(order, order)],
             transfer_scale=np.array(self.scale)[np.ix_(order, order)],
+            runs=self.runs,
         )
 
 

@@ -62,7 +62,7 @@ class Planner(Policy):
         caution: standard deviations of the gain that are held against a plan, not negative.
         tether: what is held against a plan for each nat of its divergence from the safe shares when the whole budget is
             left, in standard deviations of the noise of the objective, on a mean over a tenth of the evaluations so
-            far, not negative: what noise hides cannot be planned on.
+            far, each earlier run of `priors` counting as ten, not negative: what noise hides cannot be planned on.
         focus: see above, in [0, 1]; 0 makes no tour.
         explore: fraction of the budget at which it ends, in (0, 1].
         hold: fraction of the budget that a block lasts at least, in [0, 1].
@@ -406,6 +406,7 @@ class Planner(Policy):
                 noise=fit.noise,
                 left=1.0 - progress,
                 evaluations=seen.scores.shape[1] - seen.begun,
+                earlier=fit.earlier,
             ),
         )
         # When each piece but the last ends.

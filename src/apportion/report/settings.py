@@ -153,6 +153,10 @@ def _identity(run: Run) -> dict[str, Any]:
         config = {}
     settings = {key: value for key, value in config.items() if key not in _TOLD}
     parts = {key: head.get(key) for key in ("policy", "signal", "constraints", "execution")}
+    told = (parts["policy"] or {}).get("priors")
+    if isinstance(told, Mapping):
+        # What a planner was told differs from seed to seed, as data do; how many runs told it is what it knows.
+        parts["policy"] = {**head["policy"], "priors": f"of {told.get('runs')} earlier runs"}
     return {**parts, "config": settings}
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import platform
 import re
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,10 @@ import orjson
 from .._check import check_integer
 from .._version import __version__
 from ..config import Config, make_config
+from ..forecast import Lessons
 from ..launch import launch, make_trainer
 from ..policies import policies as registry
-from .jobs import Engine, Job, run_jobs
+from .jobs import Engine, Job, Work, run_jobs
 from .real_search import Search, search_mixture
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 BEST = "best fixed mixture"
 """Label of the mixture found by search."""
+
+LESSONS = "planner with lessons"
+"""Label of the planner that was told what earlier runs of its own taught."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is going on, how many jobs are done, and how many there are."""
@@ -68,6 +74,9 @@ class RealPlan:
         single_seeds: of single-task training, in the first setting; 0 trains none.
         trials: mixtures tried in the search for the best; 0 searches for none.
         search_seed: the first seed of the search, whose seeds differ from the reported ones.
+        earlier: runs of the planner with other seeds, of the same setting and its whole budget, that teach
+            `planner with lessons` before each of its runs; 0 leaves it out. Nothing is charged for them.
+        earlier_seed: the first seed of those.
 
     Raises:
         ValueError: `uniform` is missing, or a number is out of range.
@@ -82,6 +91,8 @@ class RealPlan:
     single_seeds: int = 2
     trials: int = 48
     search_seed: int = 100_000
+    earlier: int = 3
+    earlier_seed: int = 200_000
 
     def __post_init__(self) -> None:
         if "uniform" not in self.policies:
@@ -89,8 +100,15 @@ class RealPlan:
         check_integer("number of seeds", len(self.seeds), low=2)
         check_integer("single_seeds", self.single_seeds, low=0)
         check_integer("trials", self.trials, low=0)
+        check_integer("earlier", self.earlier, low=0)
         for spec in self.policies.values():
             registry.make(spec)
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """Labels whose worth is in question: the candidates, and the planner with lessons where it runs."""
+        own = tuple(label for label in self.candidates if label in self.policies)
+        return (*own, LESSONS) if self.earlier else own
 
     def configured(self, setting: RealSetting, policy: Any, seed: int, part: float = 1.0) -> Config:
         """The configuration of one run."""
@@ -151,7 +169,7 @@ def run_real_study(
     """
     store = out / "jobs.jsonl"
 
-    def do(jobs: Sequence[Job], what: str) -> dict[str, dict[str, Any]]:
+    def do(jobs: Sequence[Job], what: str, work: Work = work) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for job, result in run_jobs(jobs, work, engine=engine, workers=workers, address=address, store=store):
             found[job.key] = result
@@ -167,10 +185,14 @@ def run_real_study(
             trials=plan.trials,
             seed=plan.search_seed,
         )
-    jobs, keys, directories = _run_jobs_of(plan, searches, out)
+    lessons = _lessons(plan, partial(do, work=teach))
+    jobs, keys, directories = _run_jobs_of(plan, searches, lessons, out)
     done = do(jobs, "policies")
     runs = {keys[key]: result for key, result in done.items()}
     for setting in plan.settings:
+        for label, seed in product(labels_of(plan, setting), plan.seeds):
+            # Where earlier runs failed, the planner with lessons has their reason for a note.
+            runs.setdefault((setting.name, label, seed), lessons.get((setting.name, seed), {}))
         if "note" in (found := runs[setting.name, "uniform", plan.seeds[0]]):
             raise ValueError(f"`uniform` cannot run in the setting {setting.name!r}: {found['note']}")
     singles = _singles(plan, do)
@@ -187,6 +209,8 @@ def run_real_study(
             "seeds": list(plan.seeds),
             "search_seeds_from": plan.search_seed,
             "trials": plan.trials,
+            "earlier": plan.earlier,
+            "earlier_seeds_from": plan.earlier_seed,
             "data": {s.name: runs[s.name, "uniform", plan.seeds[0]].get("checksums") for s in plan.settings},
             "config": orjson.loads(orjson.dumps(dict(plan.config))),
         },
@@ -195,16 +219,17 @@ def run_real_study(
 
 def labels_of(plan: RealPlan, setting: RealSetting) -> dict[str, tuple[str, float]]:
     """What runs in a setting: policy and part of the budget by label, the best fixed mixture apart."""
-    found = {label: (spec, 1.0) for label, spec in {**plan.policies, **setting.policies}.items()}
+    policies = {**plan.policies, **setting.policies}
+    if LESSONS in plan.judged:
+        policies[LESSONS] = "planner"
+    found = {label: (spec, 1.0) for label, spec in policies.items()}
     for part in setting.parts:
-        for label in plan.candidates:
-            if label in plan.policies:
-                found[f"{label} at {part:.0%}"] = (plan.policies[label], part)
+        found |= {f"{label} at {part:.0%}": (policies[label], part) for label in plan.judged}
     return found
 
 
 def _run_jobs_of(
-    plan: RealPlan, searches: Mapping[str, Search], out: Path
+    plan: RealPlan, searches: Mapping[str, Search], lessons: Mapping[tuple[str, int], Any], out: Path
 ) -> tuple[list[Job], dict[str, tuple[str, str, int]], dict[str, tuple[Path, ...]]]:
     jobs: list[Job] = []
     keys: dict[str, tuple[str, str, int]] = {}
@@ -217,6 +242,10 @@ def _run_jobs_of(
         places: list[Path] = []
         for seed in plan.seeds:
             for label, (policy, part) in wanted.items():
+                if label.startswith(LESSONS):
+                    if "note" in (told := lessons[setting.name, seed]):
+                        continue
+                    policy = {"name": policy, "priors": told["lessons"]}
                 config = _spec(plan.configured(setting, policy, seed, part))
                 place = out / "runs" / _folder(setting.name) / _folder(f"{label}-{seed}")
                 key = f"run|{setting.name}|{label}|{seed}"
@@ -226,6 +255,22 @@ def _run_jobs_of(
                     places.append(place)
         directories[setting.name] = tuple(places)
     return jobs, keys, directories
+
+
+def _lessons(
+    plan: RealPlan, do: Callable[[Sequence[Job], str], dict[str, dict[str, Any]]]
+) -> dict[tuple[str, int], Any]:
+    """What `teach` gave for each run of the planner with lessons, by setting and seed."""
+    if LESSONS not in plan.judged:
+        return {}
+    jobs: dict[tuple[str, int], Job] = {}
+    for setting in plan.settings:
+        for seed in plan.seeds:
+            seeds = range(plan.earlier_seed + plan.earlier * seed, plan.earlier_seed + plan.earlier * (seed + 1))
+            configs = [_spec(plan.configured(setting, "planner", number)) for number in seeds]
+            jobs[setting.name, seed] = Job(f"lessons|{setting.name}|{seed}", {"configs": configs})
+    found = do(list(jobs.values()), "earlier runs")
+    return {key: found[job.key] for key, job in jobs.items()}
 
 
 def _search_round(
@@ -333,6 +378,19 @@ def work(spec: Mapping[str, Any]) -> dict[str, Any]:
         "checksums": summary["checksums"],
         "versions": _versions(),
     }
+
+
+def teach(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Train as often as told, and give what the planner can learn from that; a function of a module, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = [Path(folder) / str(index) for index in range(len(spec["configs"]))]
+        try:
+            for place, data in zip(places, spec["configs"], strict=True):
+                config = make_config(data)
+                launch(config, place, taskset=loaded(config))
+            return {"lessons": Lessons.of_paths(places).data()}
+        except ValueError as error:
+            return {"note": str(error)}
 
 
 def _versions() -> dict[str, str]:

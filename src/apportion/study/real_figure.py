@@ -32,7 +32,7 @@ def gains(rows: Sequence[RealRow], results: RealResults) -> Any:
     y = alt.Y("policy:N", sort=labels, title=None, axis=alt.Axis(labelLimit=220))
     x = alt.X("lower:Q", title="objective minus that of uniform", axis=alt.Axis(format="+.3~f", tickCount=4))
     bold = alt.condition(
-        alt.FieldOneOfPredicate("policy", list(results.plan.candidates)), alt.value("#b3431e"), alt.value("#35618f")
+        alt.FieldOneOfPredicate("policy", list(results.plan.judged)), alt.value("#b3431e"), alt.value("#35618f")
     )
     layers = alt.layer(
         base.mark_rule(color="#888888").encode(x=alt.datum(0)),

@@ -57,11 +57,11 @@ def verdicts(results: RealResults, rows: Sequence[RealRow]) -> list[str]:
             room = f"the best fixed mixture found gains {shown(best.gain)}"
         else:
             room = f"no headroom was found (best fixed mixture {shown(best.gain)})"
-        told = [f"`{label}` {_judged(own[label])}" for label in results.plan.candidates if label in own]
+        told = [f"`{label}` {_judged(own[label])}" for label in results.plan.judged if label in own]
         told += [
             f"`{row.label}` of the budget against uniform at all of it {shown(row.gain)}"
             for row in own.values()
-            if row.part < 1.0 and not row.note and row.label.startswith(results.plan.candidates)
+            if row.part < 1.0 and not row.note and row.label.startswith(results.plan.judged)
         ]
         found.append(f"**{setting.name}**: {room}; {'; '.join(told)}." if told else f"**{setting.name}**: {room}.")
     return found
@@ -141,14 +141,14 @@ def _tasks(rows: Sequence[RealRow]) -> str:
 
 
 def _against(results: RealResults, rows: Sequence[RealRow]) -> str:
-    """How the candidates stand against every other policy with the whole budget."""
+    """How those that are judged stand against every other policy with the whole budget."""
     known = {row.label: row for row in rows if row.beyond}
-    candidates = [known[label] for label in results.plan.candidates if label in known]
-    if not candidates:
+    judged = [known[label] for label in results.plan.judged if label in known]
+    if not judged:
         return ""
     others = [row.label for row in rows if row.part == 1.0 and not row.note]
-    body = [(label, *(bold(row.beyond.get(label, NOTHING)) for row in candidates)) for label in others]
-    columns = ("from", *(row.label for row in candidates))
+    body = [(label, *(bold(row.beyond.get(label, NOTHING)) for row in judged)) for label in others]
+    columns = ("from", *(row.label for row in judged))
     return (
         "Paired differences of the objective, bold where the interval excludes zero:\n\n" + table(columns, body) + "\n"
     )

@@ -204,18 +204,20 @@ def _names(name: str) -> tuple[str, ...]:
 def _kept(plan: RealPlan, settings: Sequence[str], quick: bool, usual: Sequence[str]) -> RealPlan:
     """These settings alone, or all; where it is to be quick, the usual ones, with fewer policies, seeds and trials.
 
-    Parts of the budget are then left out, too.
+    Parts of the budget and earlier runs are then left out, too.
     """
     plan = chosen(plan, settings=settings or (usual if quick else ()))
     if not quick:
         return plan
     kept = tuple(replace(item, policies={}, parts=()) for item in plan.settings)
     policies = {label: plan.policies[label] for label in QUICK_POLICIES}
-    return replace(plan, settings=kept, policies=policies, seeds=tuple(range(5)), trials=32, single_seeds=1)
+    return replace(plan, settings=kept, policies=policies, seeds=tuple(range(5)), trials=32, single_seeds=1, earlier=0)
 
 
 def chosen(plan: RealPlan, *, settings: Sequence[str] = (), policies: Sequence[str] = (), seeds: int = 0) -> RealPlan:
     """A plan with only some settings, other policies (labels, or names with parameters), or another number of seeds.
+
+    With other policies there is no planner with lessons.
 
     Raises:
         ValueError: a setting is unknown.
@@ -230,6 +232,7 @@ def chosen(plan: RealPlan, *, settings: Sequence[str] = (), policies: Sequence[s
         settings=tuple(known[name] for name in settings) if settings else plan.settings,
         policies={name: labels.get(name, name) for name in ("uniform", *policies)} if policies else plan.policies,
         seeds=tuple(range(seeds)) if seeds else plan.seeds,
+        earlier=0 if policies else plan.earlier,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..records import Floats
-from .real import BEST, RealResults, RealSetting, labels_of, objective_of
+from .real import BEST, LESSONS, RealResults, RealSetting, labels_of, objective_of
 from .training import t_interval
 
 RESAMPLES = 4000
@@ -37,9 +37,9 @@ class RealRow:
         part: of the budget that it had.
         objective: final objective over seeds, t-interval.
         gain: paired difference from uniform, t-interval.
-        behind: paired difference from the best other policy that learns nothing from a search, t-interval.
+        behind: paired difference from the best other policy that knows nothing from other runs, t-interval.
         other: that policy.
-        beyond: of a candidate, paired difference from every other policy with the whole budget, t-interval, by label.
+        beyond: of one of `plan.judged`, paired difference from every other policy with the whole budget, t-interval, by label.
         gap_closed: gain over the gain of the best fixed mixture, bootstrap over seeds; NaN where the interval of that
             gain does not exclude zero.
         saved: share of the budget, up to uniform's last evaluation, that was not needed to reach the objective of that
@@ -117,7 +117,7 @@ def _of_setting(results: RealResults, setting: RealSetting) -> list[RealRow]:
             )
             continue
         items, own = known[label], finals[label]
-        rivals = [name for name in finals if name not in (label, BEST) and labels[name][1] == 1.0]
+        rivals = [name for name in finals if name not in (label, BEST, LESSONS) and labels[name][1] == 1.0]
         other = max(rivals, key=lambda name: float(finals[name].mean())) if rivals and label != BEST else ""
         scores = _means([item["scores"] for item in items])
         rows.append(
@@ -133,7 +133,7 @@ def _of_setting(results: RealResults, setting: RealSetting) -> list[RealRow]:
                 beyond={
                     name: Span(*t_interval(own - final))
                     for name, final in finals.items()
-                    if label in plan.candidates and name != label and labels[name][1] == 1.0
+                    if label in plan.judged and name != label and labels[name][1] == 1.0
                 },
                 gap_closed=_gap(own - uniform, room) if label not in ("uniform", BEST) else NOTHING,
                 saved=_saved(curves[label], curves["uniform"]) if part == 1.0 else np.nan,
@@ -179,7 +179,7 @@ def _curve(items: Sequence[Mapping[str, Any]], setting: RealSetting, budget: flo
 
 
 def _saved(own: tuple[Floats, Floats], uniform: tuple[Floats, Floats]) -> float:
-    if not own[0].size or not uniform[0].size:
+    if not own[0].size or uniform[0].size < 2:  # of a single evaluation, before training, nothing can be saved
         return float("nan")
     reached = np.flatnonzero(own[1] >= uniform[1][-1])
     return float(1.0 - own[0][reached[0]] / uniform[0][-1]) if reached.size else float("nan")
