@@ -321,11 +321,22 @@ def test_lessons_make_the_first_plan_good_and_outlive_their_directory(tmp_path):
     tasks = TASKS[::-1]
     start = Evaluation(step=0, scores=setting.scores()[:1, ::-1] * 0, counts=np.zeros((1, 4), dtype=np.int64))
     context = Context.start(4, budget=800.0)
-    policy = Planner(priors=str(tmp_path / "lessons.json"), focus=0.0)
+    policy = Planner(priors=str(tmp_path / "lessons.json"))
     policy.reset(tasks)
     policy.observe(start)
     shares = policy.probabilities(context)
     assert shares[0, 0] == shares.min() < 0.15  # "d" learns too slowly to be worth much
+    # They told what a tour of the tasks would tell.
+    counts = np.full((1, 4), 10)
+    for policy_, toured in ((policy.clone(), False), (Planner(), True)):
+        policy_.reset(tasks)
+        for step, scores in enumerate((0.0, 0.1)):
+            policy_.observe(
+                Evaluation(
+                    step=40 * step, scores=start.scores + scores, counts=step * counts, progress=np.array([0.05 * step])
+                )
+            )
+        assert (policy_.strength_[0] > 0) == toured
     (tmp_path / "lessons.json").unlink()
     again = policy.clone()
     again.reset(tasks)

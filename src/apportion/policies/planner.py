@@ -47,7 +47,7 @@ class Planner(Policy):
     belongs to its task, and the rest follows the plan; blocks end at the fraction `explore` of the budget, and after a
     break at that of what was left then. Where fewer of them than tasks are to come, they belong to several tasks at
     once. In a world without forgetting the order of batches matters little, so a tour costs little as long as the plan
-    still has to draw what was drawn.
+    still has to draw what was drawn. Where earlier runs told who helps whom (`priors`), there is none.
 
     Training batches, which are free, tell of the tasks between evaluations, and an evaluation that is charged measures
     only the tasks whose score is worth its price (`evaluation_tasks`).
@@ -63,7 +63,7 @@ class Planner(Policy):
         tether: what is held against a plan for each nat of its divergence from the safe shares when the whole budget is
             left, in standard deviations of the noise of the objective, on a mean over a tenth of the evaluations so
             far, each earlier run of `priors` counting as ten, not negative: what noise hides cannot be planned on.
-        focus: see above, in [0, 1]; 0 makes no tour.
+        focus: see above, in [0, 1]; 0 makes no tour, and with `priors` there is none.
         explore: fraction of the budget at which it ends, in (0, 1].
         hold: fraction of the budget that a block lasts at least, in [0, 1].
         members: draws from the posterior, at least 2.
@@ -296,7 +296,8 @@ class Planner(Policy):
         self.focus_ = np.where(turn[:, None], focus, self.focus_)
         self.due_ = np.where(turn[:, None], due - focus, self.due_)
         self.visited_ |= turn[:, None] & (focus > 0)
-        self.strength_ = np.where(turn, self.focus * np.minimum((blocks / n) ** 2, 1.0), self.strength_)
+        most = self.focus if self.lessons_ is None else 0.0  # earlier runs told what a tour would tell
+        self.strength_ = np.where(turn, most * np.minimum((blocks / n) ** 2, 1.0), self.strength_)
         self.turned_ = np.where(turn, progress, self.turned_)
 
     def _plan(self, rows: Ints, spent: Floats, *, warm: bool) -> None:

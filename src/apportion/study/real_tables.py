@@ -39,7 +39,8 @@ class RealRow:
         gain: paired difference from uniform, t-interval.
         behind: paired difference from the best other policy that knows nothing from other runs, t-interval.
         other: that policy.
-        beyond: of one of `plan.judged`, paired difference from every other policy with the whole budget, t-interval, by label.
+        beyond: of one of `plan.judged`, paired difference from every other policy with the whole budget, t-interval, by
+            label.
         gap_closed: gain over the gain of the best fixed mixture, bootstrap over seeds; NaN where the interval of that
             gain does not exclude zero.
         saved: share of the budget, up to uniform's last evaluation, that was not needed to reach the objective of that
