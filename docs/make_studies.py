@@ -16,6 +16,7 @@ from typing import Any
 HERE = Path(__file__).parent
 CANDIDATES = ("counterfactual", "planner")
 BEST = "best fixed mixture"
+LESSONS = "planner with lessons"
 RIVALS = ("proportional", "EXP3.S (Graves)")
 INTRO = """# Studies on real training
 
@@ -50,6 +51,10 @@ The best fixed mixture is the yardstick: what a user could have had by knowing t
 Bayesian optimisation on other seeds, which costs dozens of trainings that are charged to nobody. Where its gain over uniform
 does not exclude zero there is no headroom that the search found, and no policy can be expected to win. **Gap closed** is a
 policy's gain as a part of that one's.
+
+**`planner with lessons`** stands between both: before each of its runs three runs of `planner` on other seeds, in the same
+setting, taught it how fast tasks learn and who helps whom (`priors`, [what they are](forecast.md#priors-from-earlier-runs)). As with the search these
+trainings are charged to nobody, but they are three, other ones for every seed, and each a run that one would have used anyway.
 
 """
 NOTES = """
@@ -147,12 +152,12 @@ def gains(title: str, own: dict[str, Any]) -> list[str]:
     """What there was to gain in a setting, and who gained it."""
     cells = [title, str(own["uniform"]["seeds"]), f"{own['uniform']['objective']['value']:.3f}"]
     cells.append(cell(own[BEST]["gain"]) if BEST in own else "")
-    for label in CANDIDATES:
+    for label in (*CANDIDATES, LESSONS):
         row = own.get(label)
         cells.append("" if row is None else row["note"] or cell(row["gain"]))
         gap = None if row is None else row["gap_closed"]["value"]
         cells.append("" if gap is None or math.isnan(gap) else f"{gap:.0%}")
-    left_out = (*CANDIDATES, BEST, "uniform")
+    left_out = (*CANDIDATES, LESSONS, BEST, "uniform")
     others = [row for label, row in own.items() if label not in left_out and row["part"] == 1 and not row["note"]]
     runner = max(others, key=lambda row: row["gain"]["value"], default=None)
     return [*cells, "" if runner is None else f"{runner['label']} {cell(runner['gain'])}"]
@@ -165,7 +170,7 @@ def against(title: str, own: dict[str, Any]) -> list[str]:
 
 def parts(title: str, own: dict[str, Any]) -> list[str]:
     """What 70 % of the budget came to, against uniform at all of it."""
-    return [title, *(cell(own[f"{label} at 70%"]["gain"]) for label in (*CANDIDATES, BEST))]
+    return [title, *(cell(own[f"{label} at 70%"]["gain"]) for label in (*CANDIDATES, LESSONS, BEST))]
 
 
 def costs(title: str, own: dict[str, Any]) -> list[str]:
@@ -201,12 +206,13 @@ def main(folders: list[str]) -> None:
         "## What was found\n\nDifferences from uniform in the final objective; bold where the interval excludes zero. "
         f"Made by {', '.join(f'`{command}`' for command in made)}.\n",
         table(
-            (*columns, "planner", "gap closed", "best other"), [gains(title, own) for title, own in settings.items()]
+            (*columns, "planner", "gap closed", LESSONS, "gap closed", "best other"),
+            [gains(title, own) for title, own in settings.items()],
         ),
         "Paired differences from shares by size, and from EXP3.S on prediction gain:\n",
         table(("study: setting", *pairs), [against(title, settings[title]) for title in both]),
         "With 70 % of the budget, minus uniform with all of it:\n",
-        table(("study: setting", *CANDIDATES, BEST), [parts(title, settings[title]) for title in cut]),
+        table(("study: setting", *CANDIDATES, LESSONS, BEST), [parts(title, settings[title]) for title in cut]),
         "What they cost: part of the budget spent on evaluations, seconds of the policy itself and of a run (of uniform in "
         "the second column), and the share of the budget not needed to reach uniform's last evaluation, on mean "
         "curves (empty where it was not reached, or where evaluations left tasks out):\n",
