@@ -6,7 +6,7 @@ python benchmarks/bench_planner.py pairs --free --split public
 python benchmarks/bench_planner.py digits [--first-seed 0 --runs 10 --budgets 200,400,1200]
 python benchmarks/bench_planner.py rank --split reported --worlds 1 --runs 8 [--policies planner,exp3s]
 python benchmarks/bench_planner.py logs --runs 10 --out runs/logs [--data-dir GLUE_DIR --budgets 400]
-python benchmarks/bench_planner.py priors --first-seed 100 --runs 8 --budgets 400 [--free --families transfer]
+python benchmarks/bench_planner.py priors --first-seed 100 --runs 8 --budgets 400 [--free --families transfer --worlds 1]
 python benchmarks/bench_planner.py gap --split public --families speeds,transfer --runs 8 [--free | --exact] [--known]
 
 `rank` compares the planner, evaluations charged, with all policies that work by name, in paired runs. `gap --known`
@@ -362,7 +362,9 @@ class Kept(Planner):
         return self
 
 
-def priors(first_seed: int, seeds: int, budgets: list[int], families: str, seed: int, free: bool) -> None:
+def priors(
+    first_seed: int, seeds: int, budgets: list[int], families: str, seed: int, free: bool, split: str, worlds: int
+) -> None:
     """The planner with lessons of three earlier runs of its own beside the planner without."""
     from apportion.launch import launch
 
@@ -384,32 +386,42 @@ def priors(first_seed: int, seeds: int, budgets: list[int], families: str, seed:
                     f"{interval(knowing - without)}",
                     flush=True,
                 )
+    every: list[tuple[float, float]] = []
     for family in families.split(","):
-        known = load(FAMILIES[family].ids()[0])
-        world, price = (often(known), 0.0) if free else (known, FORWARD_COST)
-        past = Kept()
-        simulate(world, past, n_runs=3, seed=seed + 1, forward_cost=price)
-        history = History(
-            tasks=tuple(world.tasks),
-            counts=past.counts_,
-            scores=past.scores_,
-            budget=float(world.budget),
-            spent=past.progress_ * world.budget,
-            costs=np.repeat(world.costs[None], 3, axis=0),
-            evaluation_cost=np.zeros(3),
-            upper=np.full(world.n_tasks, np.inf),
-            examples=past.examples_,
-        )
-        lessons = Lessons.of([fit(history, look_back=False)]).data()
-        alike = simulate(known, "uniform", n_runs=256, seed=seed).final.mean()
-        room = oracle(known, effort=30).value - alike
-        ends = [
-            simulate(world, Planner(priors=given), n_runs=4, seed=seed, forward_cost=price).final
-            for given in (None, lessons)
-        ]
-        without, knowing = ((values - alike) / room for values in ends)
+        closed = [told_and_not(name, split, seed, free) for name in FAMILIES[family].ids()[:worlds]]
+        without, knowing = np.mean(closed, axis=0)
+        every.append((without.mean(), knowing.mean()))
         both = f"gap closed {without.mean():.2f}, with lessons {knowing.mean():.2f}"
         print(f"{family}: {both}, gain {interval(knowing - without)}", flush=True)
+    without, knowing = np.mean(every, axis=0)
+    print(f"mean of {len(every)} families: {without:.2f}, with lessons {knowing:.2f}")
+
+
+def told_and_not(name: str, split: str, seed: int, free: bool) -> list[np.ndarray]:
+    """Gap closed in a world by the planner without lessons and with those of three earlier runs, by run."""
+    known = load(name, split=split)
+    world, price = (often(known), 0.0) if free else (known, FORWARD_COST)
+    past = Kept()
+    simulate(world, past, n_runs=3, seed=seed + 1, forward_cost=price)
+    history = History(
+        tasks=tuple(world.tasks),
+        counts=past.counts_,
+        scores=past.scores_,
+        budget=float(world.budget),
+        spent=past.progress_ * world.budget,
+        costs=np.repeat(world.costs[None], 3, axis=0),
+        evaluation_cost=np.zeros(3),
+        upper=np.full(world.n_tasks, np.inf),
+        examples=past.examples_,
+    )
+    lessons = Lessons.of([fit(history, look_back=False)]).data()
+    alike = simulate(known, "uniform", n_runs=256, seed=seed).final.mean()
+    room = oracle(known, effort=30).value - alike
+    ends = [
+        simulate(world, Planner(priors=given), n_runs=4, seed=seed, forward_cost=price).final
+        for given in (None, lessons)
+    ]
+    return [(values - alike) / room for values in ends]
 
 
 def main() -> None:
@@ -432,7 +444,7 @@ def main() -> None:
     )
     parser.add_argument("--known", action="store_true", help="with `gap`: the planner is told the true transfer")
     given = parser.parse_args()
-    budgets = [int(part) for part in given.budgets.split(",")]
+    budgets = [int(part) for part in split_list(given.budgets)]
     if given.what == "speed":
         speed()
     elif given.what == "calibration":
@@ -450,7 +462,7 @@ def main() -> None:
         rank(families, given.split, given.runs, given.seed, given.worlds, list(dict.fromkeys(["planner", *specs])))
     elif given.what == "priors":
         families = given.families or "speeds,useless,transfer,harmful"
-        priors(given.first_seed, given.runs, budgets, families, given.seed, given.free)
+        priors(given.first_seed, given.runs, budgets, families, given.seed, given.free, given.split, given.worlds)
     else:
         gap(given.families or FOR_GAP, given)
 
