@@ -6,7 +6,7 @@ python benchmarks/bench_planner.py pairs --free --split public
 python benchmarks/bench_planner.py digits [--first-seed 0 --runs 10 --budgets 200,400,1200]
 python benchmarks/bench_planner.py rank --split reported --worlds 1 --runs 8 [--policies planner,exp3s]
 python benchmarks/bench_planner.py logs --runs 10 --out runs/logs [--data-dir GLUE_DIR --budgets 400]
-python benchmarks/bench_planner.py priors --first-seed 100 --runs 8 --budgets 400 [--free --families transfer --worlds 1]
+python benchmarks/bench_planner.py priors --runs 8 --budgets 400 [--free --families transfer --worlds 1]
 python benchmarks/bench_planner.py gap --split public --families speeds,transfer --runs 8 [--free | --exact] [--known]
 
 `rank` compares the planner, evaluations charged, with all policies that work by name, in paired runs. `gap --known`
