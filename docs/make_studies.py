@@ -99,9 +99,6 @@ NOTES = """
   tasks that begin late, and lost there; now prices count with their square only, chosen on seeds 900 to 923.
 - **With 70 % of the budget** `planner` is ahead of uniform with all of it for both targets of digits (+0.165 [+0.144, +0.185] and
   +0.018 [+0.009, +0.027]), and behind with decoys (-0.046); with lessons it is ahead by 0.228 and 0.026, and level with decoys (-0.003 [-0.016, +0.011]).
-- **What lessons cannot do**: on vision with equal priorities (16 other seeds) a version that made its tour lost 0.013 [-0.027, +0.001] with lessons and 0.004 [-0.008, -0.000]
-  without: every task but the slowest ended lower, also one with a larger share, so what is lost there is not in the model. Where priors say that there is something to gain, the
-  planner goes for it.
 
 ## How to read this
 

@@ -294,6 +294,14 @@ def test_marginal_worth_and_budget_for_targets():
     assert np.isinf(posterior.budget_for({"a": 50.0})).all()
 
 
+def test_forecasts_stay_below_the_largest_score():
+    posterior = fit(history(world(), n_runs=1)[1], n_members=8)
+    posterior.history.upper[:] = 1.0
+    posterior.members.start[:] = 1.02  # as draws do where a task begins at its best
+    posterior.members.span[:] = 0.0
+    assert (posterior.forecast().scores.upper == 1.0).all()
+
+
 def test_check_beats_the_last_value():
     _, past = history(world(), n_runs=6, n_steps=800)
     found = check_forecasts(past, fractions=(0.5,))
