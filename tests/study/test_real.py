@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from apportion.cli import app
-from apportion.study import real
+from apportion.study import real_work
 from apportion.study.real import BEST, LESSONS, RealPlan, RealSetting, objective_of, run_real_study
 from apportion.study.real_page import page, verdicts, write_real_study
 from apportion.study.real_plans import FALSIFICATION, chosen, digits_plan, falsification_plan, glue_plan
@@ -152,7 +152,7 @@ def test_earlier_runs_that_fail_are_the_reason_for_no_lessons(tmp_path, monkeypa
     def fail(paths):
         raise ValueError(f"{len(paths)} runs teach nothing")
 
-    monkeypatch.setattr(real.Lessons, "of_paths", fail)
+    monkeypatch.setattr(real_work.Lessons, "of_paths", fail)
     plan = replace(PLAN, settings=PLAN.settings[:1], trials=0, single_seeds=0)
     results = run_real_study(plan, tmp_path, workers=1)
     rows = {row.label: row for row in real_rows(results)}

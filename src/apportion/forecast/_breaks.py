@@ -7,7 +7,7 @@ import numpy as np
 from ..records import Bools, Floats, Ints
 from ._fit import Fit, Priors
 from ._noise import EXPECTED
-from ._state import Seen
+from ._state import FEWEST, Seen
 
 _BREAK, _JUMP = 4.0, 3.0
 """Misfit from which on a run may have broken, and by what factor it must have risen from one evaluation to the next."""
@@ -15,9 +15,6 @@ _BREAK, _JUMP = 4.0, 3.0
 _COARSE = 0.02
 """Root mean squared residual from which on, as a part of the range of scores: where noise is hardly any, curves of
 another shape than those fitted give a misfit, too."""
-
-FEWEST = 3
-"""Scores of some task before anything is fitted."""
 
 _MOST = 4  # breaks that are sought
 

@@ -14,6 +14,9 @@ from ._members import Members, Pairs, draw_members
 from ._outlook import Outlook
 from ._variants import FEW, VARIANTS, Variants
 
+FEWEST = 3
+"""Scores of some task before anything is fitted."""
+
 MANY_TASKS = 32
 """Beyond so many tasks only a few shapes are fitted."""
 

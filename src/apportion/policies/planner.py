@@ -10,11 +10,11 @@ import numpy as np
 
 from .._check import check_integer, check_number
 from ..component import decode
-from ..forecast._breaks import FEWEST, has_broken
+from ..forecast._breaks import has_broken
 from ..forecast._evidence import TRANSFER
 from ..forecast._fit import Fit, Priors
 from ..forecast._planning import SEGMENTS, Found, Limits, cut, find_plan, toll, worth_of_knowing
-from ..forecast._state import MANY_TASKS, Seen, variants_for
+from ..forecast._state import FEWEST, MANY_TASKS, Seen, variants_for
 from ..forecast.objective import MeanScore, Objective
 from ..forecast.priors import Lessons
 from ..records import HEARD, Bools, Context, Evaluation, Floats, Ints, Task

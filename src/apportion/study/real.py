@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import re
-import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import orjson
@@ -19,14 +16,10 @@ import orjson
 from .._check import check_integer
 from .._version import __version__
 from ..config import Config, make_config
-from ..forecast import Lessons
-from ..launch import launch, make_trainer
 from ..policies import policies as registry
 from .jobs import Engine, Job, Work, run_jobs
 from .real_search import Search, search_mixture
-
-if TYPE_CHECKING:
-    from ..training import Taskset, Trainer
+from .real_work import loaded, spec_of, teach, work
 
 BEST = "best fixed mixture"
 """Label of the mixture found by search."""
@@ -120,7 +113,7 @@ class RealPlan:
         changed: dict[str, Any] = {"budget.amount": amount}
         if config.make_settings().evaluate_every is not None:
             changed["training.evaluate_every"] = part * float(config.make_settings().evaluate_every or 0.0)
-        return make_config(_spec(config), changed)
+        return make_config(spec_of(config), changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +239,7 @@ def _run_jobs_of(
                     if "note" in (told := lessons[setting.name, seed]):
                         continue
                     policy = {"name": policy, "priors": told["lessons"]}
-                config = _spec(plan.configured(setting, policy, seed, part))
+                config = spec_of(plan.configured(setting, policy, seed, part))
                 place = out / "runs" / _folder(setting.name) / _folder(f"{label}-{seed}")
                 key = f"run|{setting.name}|{label}|{seed}"
                 jobs.append(Job(key, {"config": config, "place": str(place)}))
@@ -267,7 +260,7 @@ def _lessons(
     for setting in plan.settings:
         for seed in plan.seeds:
             seeds = range(plan.earlier_seed + plan.earlier * seed, plan.earlier_seed + plan.earlier * (seed + 1))
-            configs = [_spec(plan.configured(setting, "planner", number)) for number in seeds]
+            configs = [spec_of(plan.configured(setting, "planner", number)) for number in seeds]
             jobs[setting.name, seed] = Job(f"lessons|{setting.name}|{seed}", {"configs": configs})
     found = do(list(jobs.values()), "earlier runs")
     return {key: found[job.key] for key, job in jobs.items()}
@@ -284,7 +277,7 @@ def _search_round(
         policy = {"name": "mixture", "shares": list(shares)}
         config = plan.configured(setting, policy, seed)
         only_end = {"training.charge_evaluations": False, "training.evaluate_every": config.budget.amount}
-        config = _spec(make_config(_spec(config), only_end))
+        config = spec_of(make_config(spec_of(config), only_end))
         jobs.append(Job(f"search|{setting.name}|{shares}|{seed}", {"config": config}))
     found = do(jobs, f"search, {setting.name}")
     return [objective_of(found[job.key]["scores"], found[job.key]["priorities"], worst=setting.worst) for job in jobs]
@@ -301,7 +294,7 @@ def _singles(
             shares = [float(place == index) for place in range(len(tasks))]
             for kind, part in (("share", 1.0 / len(tasks)), ("full", 1.0)):
                 config = plan.configured(setting, {"name": "mixture", "shares": shares}, seed, part)
-                spec = _spec(make_config(_spec(config), {"training.evaluate_every": config.budget.amount}))
+                spec = spec_of(make_config(spec_of(config), {"training.evaluate_every": config.budget.amount}))
                 jobs[task, kind, seed] = Job(f"single|{kind}|{task}|{seed}", {"config": spec})
     found = do(list(jobs.values()), "single tasks") if jobs else {}
     scores: dict[tuple[str, str], tuple[float, ...]] = {}
@@ -322,110 +315,6 @@ def objective_of(scores: Mapping[str, float | None], priorities: Mapping[str, fl
     values = np.array([np.nan if scores[name] is None else scores[name] for name in counted], dtype=np.float64)
     weights = np.array(list(counted.values()))
     return float(values.min()) if worst else float((values * weights).sum() / weights.sum())
-
-
-def _spec(config: Config) -> dict[str, Any]:
-    """A configuration as plain data without defaults, so that a study still resumes when another key is invented."""
-    return config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-
-
-@lru_cache(maxsize=2)
-def _taskset(section: str) -> Taskset:
-    config = {"seed": 0, "when_exhausted": "cycle", "budget": {"amount": 1}, "taskset": orjson.loads(section)}
-    return make_config(config).make_taskset()
-
-
-def loaded(config: Config) -> Taskset:
-    """The taskset of a configuration, kept for the next run in this process."""
-    section = orjson.dumps(config.taskset.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS).decode()
-    taskset = _taskset(section)
-    return taskset.with_priorities(config.priorities) if config.priorities else taskset
-
-
-def work(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Train once; a function of a module, so that other processes can find it."""
-    config = make_config(spec["config"])
-    clock = _Clock()
-    taskset = loaded(config)
-    try:
-        if "place" in spec:
-            place = Path(spec["place"])
-            resume = (place / "config.toml").is_file()
-            summary = launch(config, place, resume=resume, ready=clock.attach, taskset=taskset)
-        else:
-            trainer = make_trainer(config, taskset=taskset)
-            clock.attach(trainer)
-            summary = trainer.run().to_dict()
-    except ValueError as error:
-        # A policy that this training loop cannot serve is a row without figures, not the end of a study.
-        return {"note": str(error)}
-    total = max(sum(summary["costs"].values()), 1e-12)
-    return {
-        "scores": {name: item["score"] for name, item in summary["tasks"].items()},
-        "metrics": {name: item["metrics"] for name, item in summary["tasks"].items()},
-        "priorities": {task.name: task.priority for task in taskset.tasks},
-        "sizes": {task.name: task.size for task in taskset.tasks},
-        "shares": {name: cost / total for name, cost in summary["costs"].items()},
-        "counts": summary["counts"],
-        "spent": summary["spent"],
-        "evaluation_cost": summary["evaluation_cost"],
-        "seconds": summary["seconds"],
-        "policy_seconds": clock.seconds,
-        "curve": [
-            [item["spent"], {name: found["score"] for name, found in item["tasks"].items()}]
-            for item in summary["evaluations"]
-        ],
-        "checksums": summary["checksums"],
-        "versions": _versions(),
-    }
-
-
-def teach(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Train as often as told, and give what the planner can learn from that; a function of a module, too."""
-    with tempfile.TemporaryDirectory() as folder:
-        places = [Path(folder) / str(index) for index in range(len(spec["configs"]))]
-        try:
-            for place, data in zip(places, spec["configs"], strict=True):
-                config = make_config(data)
-                launch(config, place, taskset=loaded(config))
-            return {"lessons": Lessons.of_paths(places).data()}
-        except ValueError as error:
-            return {"note": str(error)}
-
-
-def _versions() -> dict[str, str]:
-    import torch
-
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": str(torch.__version__),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads of torch"
-        + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"),
-    }
-
-
-class _Clock:
-    """Adds up the time that a policy takes."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def attach(self, trainer: Trainer) -> None:
-        """Time the methods of this run's policy."""
-        policy: Any = trainer.loader.selector.policy
-        for name in ("probabilities", "update", "observe"):
-            setattr(policy, name, self._timed(getattr(policy, name)))
-
-    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*args: Any, **options: Any) -> Any:
-            start = time.perf_counter()
-            try:
-                return method(*args, **options)
-            finally:
-                self.seconds += time.perf_counter() - start
-
-        return timed
 
 
 def _folder(words: str) -> str:

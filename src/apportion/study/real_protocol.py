@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .real import RealResults, RealSetting, loaded
+from .real import RealResults, RealSetting
 from .real_tables import RealRow
+from .real_work import loaded
 
 
 def protocol(results: RealResults, rows: Sequence[RealRow]) -> str:

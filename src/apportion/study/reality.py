@@ -19,7 +19,7 @@ from ..records import Floats
 from ..sim import simulate
 from ..sim.fitted import Fit, Losses, fit_world
 from .jobs import Engine, Job, run_jobs
-from .real import loaded
+from .real_work import loaded
 from .training import TrainingStudy, study_training, t_interval, work
 
 FIRST_EXPLORED = 1_000_000

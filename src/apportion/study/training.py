@@ -16,7 +16,7 @@ from ..config import Config, make_config
 from ..launch import launch
 from ..records import Floats
 from .jobs import Engine, Job, run_jobs
-from .real import loaded
+from .real_work import loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
