@@ -1,11 +1,14 @@
 """GLUE and SuperGLUE from a folder in the layout of the hub, with rows made up here."""
 
 import math
+from dataclasses import replace
+from threading import Thread
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from apportion.budget import Steps
 from apportion.tasksets import TextOptions, glue, superglue
@@ -118,3 +121,24 @@ def test_hidden_test_labels_are_refused(options, tmp_path):
     pq.write_table(table, tmp_path / "rte" / "validation.parquet")
     with pytest.raises(ValueError, match=r"validation.parquet' has -1 in row 0 of the label column 'label'"):
         glue(data_dir=tmp_path, tasks=["rte"], options=options)
+
+
+def test_runs_that_start_at_once_compute_the_frozen_outputs_once(folder, options, tmp_path):
+    first, second, others = [], [], []
+
+    def start_another(label, done, total):
+        if not first:
+            made = replace(options, cache_dir=tmp_path, progress=lambda *told: second.append(told))
+            others.append(Thread(target=glue, kwargs={"data_dir": folder, "tasks": ["rte"], "options": made}))
+            others[0].start()
+            # Long enough for it to come to the file that this one is in the middle of.
+            others[0].join(3)
+        first.append(label)
+
+    alone = glue(data_dir=folder, tasks=["rte"], options=options)
+    beside = replace(options, cache_dir=tmp_path, progress=start_another)
+    taskset = glue(data_dir=folder, tasks=["rte"], options=beside)
+    others[0].join()
+    # Training and validation texts are the same here, and one file serves both.
+    assert (len(first), len(second)) == (1, 0)
+    assert torch.equal(taskset["rte"].train.vectors, alone["rte"].train.vectors)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress as Bar
@@ -207,8 +208,26 @@ def _computed(
     progress: Progress | None,
     label: str,
 ) -> None:
-    if file.is_file() and _fits(file, dtype, shape):
+    if _fits(file, dtype, shape):
         return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Runs that start at once share the folder: the first one computes, the others wait for what it finds.
+    with FileLock(file.with_name(f".{file.name}.lock")):
+        if not _fits(file, dtype, shape):
+            _compute(file, encoder, layer, tokens, dtype, shape, compute, progress, label)
+
+
+def _compute(
+    file: Path,
+    encoder: Pretrained,
+    layer: int,
+    tokens: Tokens,
+    dtype: np.dtype[Any],
+    shape: tuple[int, int],
+    compute: Callable[[NDArray[Any], Ints, Tensor, Tensor], None],
+    progress: Progress | None,
+    label: str,
+) -> None:
     # Texts of like length go together; the batches are always the same, so that the results are too.
     order = np.argsort(tokens.lengths, kind="stable")
     with replacing(file) as part, _shown(progress) as tell:
