@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from apportion import Selector, Steps, Task, read_log
 from apportion.errors import LogFormatError
-from apportion.log import write_parquet
+from apportion.log import LogWriter, write_parquet
 
 
 def write(tmp_path: Path, *, steps: int = 6, policy: str = "proportional") -> Path:
@@ -225,3 +225,30 @@ def test_a_kill_loses_no_logged_decision(tmp_path):
     told = max([last, *(int(word) for word in rest[:-1])])
     assert told >= 200
     assert read_log(log).logged.step.max() >= told  # every decision that the process spoke of is there, whole
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from apportion.log import LogWriter
+print(LogWriter(Path(sys.argv[1]), header={"by": "another"}).position, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_log_that_another_process_writes_is_left_alone(tmp_path):
+    path = tmp_path / "log.jsonl"
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        position = int(holder.stdout.readline())
+        before = path.read_bytes()
+        for place in (position, 0):
+            with pytest.raises(BlockingIOError, match=r"log\.jsonl' is being written by another process"):
+                LogWriter(path, position=place)
+        assert path.read_bytes() == before
+        holder.kill()
+    writer = LogWriter(path, position=position)
+    writer.write({"by": "this"})
+    again = LogWriter(path, position=position)  # an abandoned one of the same process, as in a notebook, is no obstacle
+    again.close()
+    writer.close()

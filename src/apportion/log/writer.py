@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ class LogWriter:
     Raises:
         FileExistsError: the file exists and no position was given.
         CheckpointError: the file is shorter than `position`.
+        BlockingIOError: another process writes to the file; it is left as it is.
         OSError: the folder cannot be written.
     """
 
@@ -39,6 +41,7 @@ class LogWriter:
                 )
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._keep_others_out()
             self.position = 0
             self.write(header or {})
             return
@@ -47,9 +50,23 @@ class LogWriter:
                 f"the log '{path}' has fewer bytes than its checkpoint counted ({position}): it was cut or replaced."
             )
         self._file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        self._keep_others_out()
         os.ftruncate(self._file, position)
         os.lseek(self._file, position, os.SEEK_SET)
         self.position = position
+
+    def _keep_others_out(self) -> None:
+        """A scheduler may resume a run that still goes on; the system gives the lock back when this process ends."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                return  # a file system without locks
+            self.close()
+            raise BlockingIOError(
+                f"the log '{self.path}' is being written by another process: wait until it has ended, or stop it, and "
+                f"resume then; nothing was changed."
+            ) from error
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one record.
