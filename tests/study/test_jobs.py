@@ -170,3 +170,14 @@ def test_a_killed_simulation_goes_on_and_gives_the_same(tmp_path):
         return [{**row, "seconds": 0} for row in json.loads(text)["rows"]]
 
     assert figures(again) == figures(whole)
+
+
+def test_a_store_that_another_study_works_with_is_left_alone(tmp_path):
+    store = tmp_path / "jobs.jsonl"
+    first = run_jobs(JOBS, square, workers=1, store=store)
+    next(first)
+    with pytest.raises(BlockingIOError, match=r"another process works in .* give another `--out`"):
+        next(run_jobs(JOBS, square, workers=1, store=store))
+    assert len(read_store(store)) == 1
+    first.close()
+    assert results(run_jobs(JOBS, square, workers=1, store=store)) == expected()

@@ -7,12 +7,14 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import orjson
+from filelock import FileLock, Timeout
 
 from .._check import check_choice, check_integer
 from .._optional import optional
@@ -66,6 +68,7 @@ def run_jobs(
     Raises:
         ValueError: two jobs have the same key, or the engine is unknown.
         CheckpointError: the store belongs to other jobs of the same names, or is damaged.
+        BlockingIOError: another process works with the store.
         RuntimeError: a job's process died too often.
         MissingExtraError: Ray is not installed.
     """
@@ -75,6 +78,27 @@ def run_jobs(
     by_key = {job.key: job for job in jobs}
     if len(by_key) != len(jobs):
         raise ValueError("two jobs of a study have the same key.")
+    with nullcontext() if store is None else _held(store):
+        yield from _run(jobs, work, engine, workers, address, store)
+
+
+@contextmanager
+def _held(store: Path) -> Generator[None]:
+    """Two studies in one folder would train in the same run directories."""
+    store.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(store.with_name(f".{store.name}.lock"), timeout=0):
+            yield
+    except Timeout as error:
+        raise BlockingIOError(
+            f"another process works in '{store.parent}': wait until it has ended, or give another `--out`; nothing was "
+            f"changed."
+        ) from error
+
+
+def _run(
+    jobs: Sequence[Job], work: Work, engine: Engine, workers: int | None, address: str | None, store: Path | None
+) -> Generator[tuple[Job, dict[str, Any]], None, None]:
     done = {} if store is None else read_store(store)
     left: list[Job] = []
     for job in jobs:
@@ -122,7 +146,6 @@ def read_store(store: Path) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def _append(store: Path, record: Mapping[str, Any]) -> None:
-    store.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(store, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         os.write(handle, orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE))
