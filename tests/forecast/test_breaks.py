@@ -9,6 +9,7 @@ import pytest
 from apportion import Task
 from apportion.forecast import FittedWorld, History, fit
 from apportion.forecast._breaks import has_broken
+from apportion.forecast._planning import toll
 from apportion.forecast._variants import experience, mean_open, variants_of_one
 from apportion.forecast.doubts import doubts
 from apportion.policies import Planner, planner
@@ -119,6 +120,10 @@ def test_a_planner_begins_anew_at_the_break_with_another_tour_and_resumes():
     np.testing.assert_array_equal(policy.plan_[0], 0.25)
     assert policy.until_[0] == pytest.approx((1.0 + history.spent[0, 14] / history.budget) / 2.0)
     assert policy.visited_.sum() == 1
+    np.testing.assert_allclose(policy.due_, 0.25 - policy.focus_)
+    assert not policy.fitted_.any()
+    assert (policy.misfit_[0], policy.confidence_[0]) == (1.0, 0.0)
+    assert np.isinf(policy.worth_).all()
     other = Planner()
     other.reset(list(TASKS))
     other.load_state_dict(policy.state_dict())
@@ -136,6 +141,20 @@ def test_a_planner_begins_anew_at_the_break_with_another_tour_and_resumes():
     assert policy.misfit_[0] < 2.0
     # By then the slowest task is known to need most.
     assert policy.plan_[0, 0].argmax() in (2, 3)
+
+
+def test_evaluations_before_a_break_do_not_loosen_the_tether(monkeypatch):
+    numbers = []
+
+    def spy(*args, **options):
+        numbers.append(options["evaluations"].tolist())
+        return toll(*args, **options)
+
+    monkeypatch.setattr(planner, "toll", spy)
+    history, _ = broken(14)
+    policy = [*observed(Planner(), history)][-1]
+    assert policy.begun_.tolist() == [14]
+    assert numbers[-1] == [history.n_evaluations - 14]
 
 
 def test_beginning_anew_gains_where_experience_is_lost(monkeypatch):
