@@ -124,7 +124,14 @@ def test_a_damaged_cache_is_computed_again(tmp_path, encoder):
     for file in (tmp_path / "cache").glob("*.npy"):
         file.write_bytes(file.read_bytes()[:200])
     assert (files(tasks, options=options)["own"].train.take(np.arange(3)).inputs == before).all()
-    assert not list((tmp_path / "cache").glob(".*"))
+    assert not list((tmp_path / "cache").glob(".*.part"))
+
+
+def test_a_cache_that_cannot_be_is_named(tmp_path, encoder):
+    path = csv(tmp_path / "task.csv")
+    options = TextOptions(encoder=encoder, freeze_layers="all", cache_dir=path / "cache")
+    with pytest.raises(OSError, match=r"cannot be kept in '.*cache' \(Not a directory\): .* `cache_dir`"):
+        files([FileTask(name="own", train=path, text="text", label="label")], options=options)
 
 
 def test_samples_are_fixed(tmp_path, encoder):

@@ -210,9 +210,16 @@ def _computed(
 ) -> None:
     if _fits(file, dtype, shape):
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Runs that start at once share the folder: the first one computes, the others wait for what it finds.
-    with FileLock(file.with_name(f".{file.name}.lock")):
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Runs that start at once share the folder: the first one computes, the others wait for what it finds.
+        held = FileLock(file.with_name(f".{file.name}.lock")).acquire()
+    except OSError as error:
+        raise OSError(
+            f"outputs of the frozen encoder cannot be kept in '{file.parent}' ({error.strerror}): name another folder by "
+            f"`cache_dir` in the options of the taskset."
+        ) from error
+    with held:
         if not _fits(file, dtype, shape):
             _compute(file, encoder, layer, tokens, dtype, shape, compute, progress, label)
 
