@@ -216,8 +216,8 @@ def _computed(
         held = FileLock(file.with_name(f".{file.name}.lock")).acquire()
     except OSError as error:
         raise OSError(
-            f"outputs of the frozen encoder cannot be kept in '{file.parent}' ({error.strerror}): name another folder by "
-            f"`cache_dir` in the options of the taskset."
+            f"outputs of the frozen encoder cannot be kept in '{file.parent}' ({error.strerror}): name another folder "
+            f"by `cache_dir` in the options of the taskset."
         ) from error
     with held:
         if not _fits(file, dtype, shape):
