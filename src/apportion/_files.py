@@ -19,6 +19,10 @@ def replacing(path: Path) -> Generator[Path, None, None]:
         yield part
         sync(part)
         part.replace(path)
+    except OSError as error:
+        if error.filename == str(part):  # which no one has heard of
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         part.unlink(missing_ok=True)
 

@@ -126,7 +126,31 @@ def test_past_forecasts_are_scored_beside_naive_ones(run):
     assert 0 < row["error"] < 1
     assert 0 < row["last_value"] < 1
     assert 0 <= row["coverage"] <= 1
-    assert "last value" in apportion("forecast", run, "--check")
+    assert "of the last evaluation, beside" in " ".join(apportion("forecast", run, "--check").split())
+
+
+def test_a_path_that_cannot_be_used_is_named(run, tmp_path):
+    words = " ".join(apportion("forecast", run, "--lessons", tmp_path, code=2).split())
+    assert words.endswith(f"'{tmp_path}' cannot be used: Is a directory; mend that, or give another path.")
+    assert not list(tmp_path.parent.glob(".*.part"))
+
+
+def test_where_evaluations_leave_tasks_out_forecasts_are_held_against_the_end(tmp_path):
+    place = tmp_path / "run"
+    small = ("--set", "training.evaluation_size=32", "--set", "checkpoint_every=1000")
+    apportion("train", "digits", "--policy", "planner", "--budget", 120, "--seed", 3, "--out", place, *small)
+    data = json.loads(apportion("forecast", place, "--check", "--fractions", "0.5", "--json"))
+    final = json.loads((place / "summary.json").read_text())["tasks"]
+    assert {item["task"]: item["came"] for item in data["forecasts"]} == {
+        name: item["score"] for name, item in final.items()
+    }
+    row = data["rows"][0]
+    assert row["forecasts"] == 8
+    assert 0 < row["error"] < row["last_value"]
+    assert "of the final scores, beside" in " ".join(apportion("forecast", place, "--check").split())
+    (place / "summary.json").unlink()
+    words = apportion("forecast", place, "--check", code=2)
+    assert "last evaluation measured no task, and it has not finished" in " ".join(words.split())
 
 
 @pytest.mark.parametrize("goal", ["worst", "targets", "FILE"])

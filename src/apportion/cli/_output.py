@@ -80,5 +80,7 @@ def one_sentence() -> Generator[None, None, None]:
         yield
     except (ApportionError, ValueError, FileNotFoundError, FileExistsError, OSError) as error:
         message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            message = f"'{error.filename}' cannot be used: {error.strerror}; mend that, or give another path."
         errors.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
         raise typer.Exit(WRONG_USAGE) from error

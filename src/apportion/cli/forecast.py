@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..forecast import Check, Forecast, History, Lessons, Posterior, Priors, che
 from ..forecast.doubts import doubts
 from ..log import Log
 from ..records import Floats
+from ..run import RunDirectory
 from ._output import console, make_table, one_sentence, print_json
 from ._runs import priors_from, read_history, shares_from, unit_of
 from .report import find_runs
@@ -20,7 +22,9 @@ from .report import find_runs
 
 def forecast(
     runs: list[Path] = typer.Argument(help="Directories of runs, or folders that hold such directories."),
-    check: bool = typer.Option(False, "--check", help="Score past forecasts of the last evaluation against what came."),
+    check: bool = typer.Option(
+        False, "--check", help="Score past forecasts of the last evaluation, or the end, against what came."
+    ),
     fractions: str = typer.Option("0.25,0.5,0.75", help="With --check: parts of the budget at which to forecast."),
     budget: float | None = typer.Option(None, help="What there is to spend; left out, what the run has left."),
     shares: str = typer.Option("", help="Shares of the rest, as a=0.4,b=0.6; left out, those of the run so far."),
@@ -67,10 +71,22 @@ def _fractions(text: str) -> tuple[float, ...]:
 
 def _check(
     place: Path, at: tuple[float, ...], confidence: float, prior: list[Path], upper: float | None
-) -> tuple[Check, History]:
+) -> tuple[Check, History, str]:
     history, _ = read_history(place, upper=upper, to_end=False)
+    against = "the last evaluation"
+    if not np.isfinite(history.scores[:, -1]).all() and RunDirectory(place).summary_path.is_file():
+        # An evaluation may leave tasks out, and those of `planner` mostly do; the end of a run measures all.
+        history, _ = read_history(place, upper=upper)
+        found: dict[str, Any] = RunDirectory(place).summary().get("tasks", {})
+        final = np.array([found.get(task.name, {}).get("score") for task in history.tasks], dtype=np.float64)
+        history = replace(history, scores=np.concatenate((history.scores[:, :-1], final[None, None]), axis=1))
+        against = "the final scores"
+    if not np.isfinite(history.scores[:, -1]).any():
+        raise ValueError(
+            f"no forecast of '{place}' can be checked: its last evaluation measured no task, and it has not finished."
+        )
     priors: Priors | None = priors_from(prior, history, upper)
-    return check_forecasts(history, fractions=at, confidence=confidence, priors=priors), history
+    return check_forecasts(history, fractions=at, confidence=confidence, priors=priors), history, against
 
 
 def _said(
@@ -141,18 +157,18 @@ def print_forecast(data: dict[str, Any]) -> None:
         console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
 
 
-def check_data(checks: list[tuple[Check, History]], places: list[Path]) -> dict[str, Any]:
+def check_data(checks: list[tuple[Check, History, str]], places: list[Path]) -> dict[str, Any]:
     """Means over all runs and tasks, and each forecast."""
     rows: list[dict[str, Any]] = []
     for index, fraction in enumerate(checks[0][0].fractions):
-        numbers = [(check, np.isfinite(check.came).sum()) for check, _ in checks]
+        numbers = [(check, np.isfinite(check.came + check.predicted[index]).sum()) for check, *_ in checks]
 
         def mean(name: str, index: int = index, numbers: Any = numbers) -> float:
             parts = [(getattr(check, name)[index], number) for check, number in numbers if number]
             total = sum(number for _, number in parts)
             return float(sum(value * number for value, number in parts) / total) if total else float("nan")
 
-        widths = np.concatenate([(check.upper - check.lower)[index].ravel() for check, _ in checks])
+        widths = np.concatenate([(check.upper - check.lower)[index].ravel() for check, *_ in checks])
         widths = widths[np.isfinite(widths)]
         rows.append(
             {
@@ -173,6 +189,7 @@ def check_data(checks: list[tuple[Check, History]], places: list[Path]) -> dict[
         "forecasts": [
             {
                 "run": str(place),
+                "against": against,
                 "fraction": fraction,
                 "task": task.name,
                 "value": check.predicted[index, 0, column],
@@ -180,7 +197,7 @@ def check_data(checks: list[tuple[Check, History]], places: list[Path]) -> dict[
                 "upper": check.upper[index, 0, column],
                 "came": check.came[0, column],
             }
-            for (check, history), place in zip(checks, places, strict=True)
+            for (check, history, against), place in zip(checks, places, strict=True)
             for index, fraction in enumerate(check.fractions)
             for column, task in enumerate(history.tasks)
         ],
@@ -196,14 +213,15 @@ def print_check(data: dict[str, Any]) -> None:
             _number(row["error"]),
             _number(row["last_value"]),
             _number(row["own_curve"]),
-            f"{row['coverage']:.0%}",
+            f"{row['coverage']:.0%}" if row["forecasts"] else "?",
             _number(row["width"]),
         )
         for row in data["rows"]
     ]
     columns = ("forecast at", "forecasts", "error", "last value", "own curves", "covered", "width")
+    against = " or ".join(sorted({item["against"] for item in data["forecasts"]}))
     title = (
-        f"{len(data['runs'])} runs: mean absolute error of forecasts of the last evaluation, beside naive ones; "
+        f"{len(data['runs'])} runs: mean absolute error of forecasts of {against}, beside naive ones; "
         f"{100 * data['confidence']:.3g} % intervals. Estimand: run"
     )
     console.print(make_table(columns, rows, title=title))

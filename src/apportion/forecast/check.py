@@ -24,7 +24,7 @@ class Check:
         lower: lower ends of the intervals for a measured score.
         upper: upper ends.
         came: what was measured, (n_runs, n_tasks).
-        coverage: part of the scores inside their interval, (n_fractions,).
+        coverage: part of the scores inside their interval, where one was claimed, (n_fractions,).
         error: mean absolute error of the forecasts, (n_fractions,).
         last_value: mean absolute error of taking the last score for the final one, (n_fractions,).
         own_curve: mean absolute error of forecasts without transfer, (n_fractions,).
@@ -93,7 +93,7 @@ def check_forecasts(
         lower=stacked["lower"],
         upper=stacked["upper"],
         came=came,
-        coverage=_mean(np.where(np.isfinite(came), inside, np.nan)),
+        coverage=_mean(np.where(np.isfinite(came + stacked["predicted"]), inside, np.nan)),
         error=_mean(np.abs(stacked["predicted"] - came)),
         last_value=_mean(np.abs(stacked["last"] - came)),
         own_curve=_mean(np.abs(stacked["own"] - came)),
